@@ -1,0 +1,2 @@
+//! The desync binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Chunk encoders and decoders of a host: libzstd, xz, gzip.

@@ -1,0 +1,135 @@
+//! The seam to the operating system's files, narrow enough to be modelled.
+//!
+//! Two implementations: the host's own file systems, and (in `desync-test-kit`) a model that loses at a
+//! power cut whatever was not synced.
+//!
+//! # Power-loss contract
+//! - Written bytes and lengths are durable after [`DiskFile::sync`] of the file, or [`Disk::sync_fs`].
+//! - Names (created, renamed, removed) are durable after [`Disk::sync_dir`] of their directory, or
+//!   [`Disk::sync_fs`]. A rename is atomic: after a cut the name means the old or the new file.
+//! - Nothing else may be relied upon. A renamed file whose bytes were not synced may come back empty.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A block device.
+    BlockDevice,
+    /// A FIFO.
+    Fifo,
+    /// A symbolic link that was not followed.
+    Symlink,
+    /// Anything else: character device, socket.
+    Other,
+}
+
+/// What is known of a path without opening it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metadata {
+    /// What it is; links are followed unless said otherwise.
+    pub kind: FileKind,
+    /// Length in bytes; for a block device the size of the device.
+    pub len: u64,
+    /// Time of the last change of the content.
+    pub modified: SystemTime,
+    /// Unix permission bits, 0o7777.
+    pub mode: u32,
+}
+
+/// A tree of files. Paths are used as given.
+pub trait Disk: Send + Sync {
+    /// Opens an existing file or device for reading.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file or device for reading and writing, or creates a file (0666 less umask).
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Creates a file that must not exist yet, for reading and writing, with `mode` less umask.
+    fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Renames a file over whatever file has the new name. Atomic.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a directory (0777 less umask); fine if it exists.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The paths in a directory, in no order.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// What a path names, links followed; `None` if nothing.
+    fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;
+
+    /// What a path names, a link not followed; `None` if nothing.
+    fn symlink_metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;
+
+    /// Sets the time of the last change to now.
+    fn touch(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes everything written so far to the file system that holds `path` durable: bytes and names.
+    fn sync_fs(&self, path: &Path) -> io::Result<()>;
+}
+
+/// An open file or block device. All offsets and lengths are in bytes; calls may come from many threads.
+pub trait DiskFile: Send + Sync {
+    /// What it is.
+    fn kind(&self) -> FileKind;
+
+    /// Its length now; for a block device the size of the device.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether nothing is in it.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The block size reflinks and holes must align to: `st_blksize`, 4096 if unknown.
+    fn block_size(&self) -> u64;
+
+    /// Fills `buf` from `offset` on; `UnexpectedEof` if the file ends before.
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts or extends the file; the new part reads as zeros and takes no space where the file system can.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes a range read as zeros: a hole where the file system can make one, zeros written elsewhere.
+    fn zero_range(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// The next range at or after `offset` that may hold data, as `start..end`; `None` if only a hole
+    /// follows. Without support for holes: everything from `offset` to the end.
+    fn next_data(&self, offset: u64) -> io::Result<Option<core::ops::Range<u64>>>;
+
+    /// Shares `len` bytes of `source` from `source_offset` at `offset` of this file (a reflink), without
+    /// copying. `false` if these two files cannot do that there; nothing has changed then.
+    fn clone_range(
+        &self,
+        source: &dyn DiskFile,
+        source_offset: u64,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<bool>;
+
+    /// Makes the bytes and the length durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The descriptor behind it, where there is one.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}

@@ -1,0 +1,1 @@
+//! Chunks and indexes in a local directory.

@@ -1,0 +1,108 @@
+//! The two seams: what an edge of the world implements, and what everybody else uses.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use desync_core::ChunkId;
+use desync_core::chunk_source::Wanted;
+use desync_core::format::StorageForm;
+
+use crate::{Chunk, StoreError};
+
+/// An edge of the world that keeps stored chunk bytes by name. Knows nothing of compression, digests,
+/// retries or other stores. Called from many threads.
+pub trait Backend: Send + Sync {
+    /// The location as the user gave it, secrets left out; for messages.
+    fn location(&self) -> &str;
+
+    /// The stored bytes of a chunk, at most `len_max` of them.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Missing`] if it is not there, `Invalid` if longer than `len_max`.
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError>;
+
+    /// Whether the chunk is there. An empty file is not a chunk. Any failure to find out is an error.
+    fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError>;
+
+    /// Keeps stored bytes under the chunk's name. They may become visible and durable only at
+    /// [`Backend::flush`]; never visible before durable.
+    fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError>;
+
+    /// Returns once everything written before is visible and durable.
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// Notes that a chunk was used, for stores that age by use. Failures do not matter.
+    fn touch(&self, _id: &ChunkId, _form: StorageForm) {}
+
+    /// Whether chunks can be written.
+    fn is_writable(&self) -> bool;
+
+    /// The wider interface of stores that can list and remove, if this is one.
+    fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
+        None
+    }
+}
+
+/// A chunk found by listing a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub id: ChunkId,
+    /// Length of the stored bytes.
+    pub stored_len: u64,
+    /// When it was stored or last used, where the store knows.
+    pub modified: Option<SystemTime>,
+}
+
+/// A backend whose chunks can be listed and removed.
+pub trait PrunableBackend: Backend {
+    /// Calls `found` for each chunk of this form, in no order, until it answers `false`. Foreign names are
+    /// passed over.
+    fn list(
+        &self,
+        form: StorageForm,
+        found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a chunk; `Missing` if it is not there.
+    fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError>;
+
+    /// Removes what writers that died left behind and that is older than `older_than`; returns how many.
+    fn remove_leftovers(&self, older_than: SystemTime) -> Result<u64, StoreError>;
+}
+
+/// A store of chunks as everybody but its backend sees it. Called from many threads.
+pub trait ChunkStore: Send + Sync {
+    /// The location as the user gave it, secrets left out; members of a composition joined.
+    fn location(&self) -> String;
+
+    /// A chunk. Its plain bytes are there and verified, unless the store was told to skip that.
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError>;
+
+    /// Whether the chunk is there. Any failure to find out is an error.
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError>;
+
+    /// Keeps a chunk; see [`Backend::write`] for when it becomes visible.
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError>;
+
+    /// Returns once everything put before is visible and durable.
+    fn flush(&self) -> Result<(), StoreError>;
+}
+
+impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
+    fn location(&self) -> String {
+        (**self).location()
+    }
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        (**self).get(wanted)
+    }
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        (**self).has(id)
+    }
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        (**self).put(chunk)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        (**self).flush()
+    }
+}

@@ -1,0 +1,43 @@
+//! The seam for decoding stored chunks, and what a decoder may refuse.
+
+use alloc::vec::Vec;
+
+/// Decodes one stored chunk.
+pub trait Decoder {
+    /// Replaces the content of `plain` with the decoded bytes of `stored`, which must be one whole frame
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; `plain` is unspecified then. More than `len_max` bytes are never produced.
+    fn decode(&mut self, stored: &[u8], len_max: u64, plain: &mut Vec<u8>) -> Result<(), DecodeError>;
+}
+
+/// Why stored bytes are not a chunk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DecodeError {
+    /// Nothing is stored, or nothing comes out.
+    #[error("no data in chunk")]
+    Empty,
+    /// The first bytes are of no format that is read.
+    #[error("not a compressed chunk")]
+    UnknownFormat,
+    /// The frame ends early, is damaged, or breaks its format's rules.
+    #[error("damaged or truncated frame")]
+    Damaged,
+    /// More than the wanted length would come out.
+    #[error("chunk decodes to more than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The frame asks for a larger window than allowed.
+    #[error("frame needs a larger window than {limit} bytes")]
+    WindowTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Bytes follow the frame.
+    #[error("trailing bytes after the frame")]
+    TrailingBytes,
+}

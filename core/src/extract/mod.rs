@@ -1,0 +1,1 @@
+//! Carrying out a plan, step by step, through the gate of verified chunks.

@@ -1,0 +1,12 @@
+//! Bytes to values and back, without I/O: what casync and desync keep on disk.
+//!
+//! Each format gives `parse`, `encoded_len` and `encode`, in that order. Nothing here reads or writes a
+//! device; [`index::stream`] pumps bytes for those who have an `embedded_io` reader or writer.
+
+pub mod chunk_name;
+pub mod flags;
+pub mod index;
+
+pub use chunk_name::{ChunkName, StorageForm};
+pub use flags::FeatureFlags;
+pub use index::{ChunkEntry, Index, IndexHeader, IndexItem};

@@ -1,0 +1,28 @@
+//! Content-addressed distribution of binaries, without an operating system.
+//!
+//! Bytes are *cut* ([`chunking`]) and *named* ([`digest`]); the names in order are an *index* ([`format`]).
+//! An index, seeds and a target make a *plan* ([`plan`]), and [`extract`] carries a plan out over the
+//! abstract devices of [`block_io`] and the stores of [`chunk_source`]. Stored chunks are read by [`codec`].
+//!
+//! What is deliberately absent: files, sockets, clocks, threads, randomness and printing. They come in as
+//! arguments or traits. See `ARCHITECTURE.md` for the map and the arrows.
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod block_io;
+pub mod chunk_source;
+pub mod chunking;
+pub mod codec;
+pub mod digest;
+pub mod extract;
+pub mod format;
+pub mod limits;
+pub mod plan;
+mod verified;
+
+pub use digest::{ChunkId, DigestKind};
+pub use limits::Limits;
+pub use verified::{Mismatch, VerifiedChunk};

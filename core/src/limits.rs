@@ -1,0 +1,29 @@
+//! Every bound on what an input may claim, in one value that is passed in.
+//!
+//! Decoders check a claim against these before they allocate or loop by it.
+
+/// Bounds on untrusted input. [`Limits::HOST`] suits a host; a device hands in smaller ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Limits {
+    /// Largest chunk in bytes, also as declared by an index.
+    ///
+    /// Source: casync `cachunker.h`, `CA_CHUNK_SIZE_LIMIT_MAX` (128 MiB).
+    pub chunk_len_max: u64,
+    /// Largest number of chunks in an index that is held in memory.
+    pub index_chunks_max: u64,
+    /// Largest zstd window a frame may ask for, in bytes.
+    pub zstd_window_max: u64,
+}
+
+impl Limits {
+    /// What casync accepts, with indexes of up to 2³²−2 chunks (positions are kept in 32 bits).
+    pub const HOST: Self =
+        Self { chunk_len_max: 128 << 20, index_chunks_max: u32::MAX as u64 - 1, zstd_window_max: 128 << 20 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::HOST
+    }
+}

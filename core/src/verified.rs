@@ -1,0 +1,93 @@
+//! The gate: bytes whose name was computed from themselves.
+//!
+//! Writing to a target takes a [`VerifiedChunk`], and only hashing makes one; so no unverified byte can
+//! reach a target by mistake. The type is the argument.
+
+use core::fmt;
+
+use crate::digest::{ChunkId, DigestKind};
+
+/// Plain chunk bytes together with the ID that was computed from them.
+///
+/// `B` is whatever holds the bytes: a borrowed slice on a device, a vector or shared buffer on a host. Its
+/// `AsRef` must give the same bytes at each call, as every buffer type does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedChunk<B> {
+    id: ChunkId,
+    bytes: B,
+}
+
+/// Bytes that do not have the name they were asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("chunk id {expected} does not match its hash {found}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Mismatch {
+    /// The ID that was asked for.
+    pub expected: ChunkId,
+    /// The digest of the bytes that came.
+    pub found: ChunkId,
+}
+
+impl<B: AsRef<[u8]>> VerifiedChunk<B> {
+    /// Names bytes: whatever they are, the ID is computed from them.
+    #[must_use]
+    pub fn name(digest: DigestKind, bytes: B) -> Self {
+        let id = digest.id_of(bytes.as_ref());
+        Self { id, bytes }
+    }
+
+    /// Accepts bytes as the chunk `expected`.
+    ///
+    /// # Errors
+    /// [`Mismatch`] if their digest is another one.
+    pub fn check(digest: DigestKind, expected: ChunkId, bytes: B) -> Result<Self, Mismatch> {
+        let chunk = Self::name(digest, bytes);
+        if chunk.id == expected { Ok(chunk) } else { Err(Mismatch { expected, found: chunk.id }) }
+    }
+
+    /// The plain bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// The same chunk with its bytes borrowed.
+    #[must_use]
+    pub fn borrow(&self) -> VerifiedChunk<&[u8]> {
+        VerifiedChunk { id: self.id, bytes: self.bytes.as_ref() }
+    }
+}
+
+impl<B> VerifiedChunk<B> {
+    /// The name, computed from the bytes.
+    #[must_use]
+    pub const fn id(&self) -> ChunkId {
+        self.id
+    }
+
+    /// Gives the buffer back, for reuse.
+    #[must_use]
+    pub fn into_bytes(self) -> B {
+        self.bytes
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Debug for VerifiedChunk<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifiedChunk({}, {} bytes)", self.id, self.bytes.as_ref().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_matching_bytes_pass() {
+        let id = DigestKind::Sha512_256.id_of(b"abc");
+        assert!(VerifiedChunk::check(DigestKind::Sha512_256, id, b"abc").is_ok());
+        let error = VerifiedChunk::check(DigestKind::Sha512_256, id, b"abd").unwrap_err();
+        assert_eq!(error.expected, id);
+        assert_eq!(error.found, DigestKind::Sha512_256.id_of(b"abd"));
+    }
+}

@@ -1,0 +1,1 @@
+//! Firmware run on (emulated) hardware.
