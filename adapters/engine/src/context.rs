@@ -1,0 +1,92 @@
+//! What every pipeline is given besides its data: workers, progress, cancellation.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The circumstances of one run of a pipeline.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// How many workers, and so how many requests in flight.
+    pub workers: NonZeroUsize,
+    /// Where progress goes.
+    pub progress: &'a dyn Progress,
+    /// The switch that ends the run early.
+    pub cancel: &'a Cancel,
+}
+
+/// A switch that ends pipelines early. Clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks every pipeline that was given this switch to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes on, or stops here.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] once cancelled.
+    pub fn check(&self) -> Result<(), crate::Error> {
+        if self.is_cancelled() { Err(crate::Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// The flag itself, for a signal handler to set.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// The parts of a run that show progress of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `make`: bytes of the input cut.
+    Chunking,
+    /// `make`: bytes of the input whose chunks are in the store.
+    Storing,
+    /// `extract`: bytes of an existing target compared with the index.
+    Surveying,
+    /// `extract`: bytes of a seed without a usable index cut. Which seed, from 0, and which attempt, from 1.
+    ChunkingSeed {
+        /// Which seed, from 0.
+        seed: usize,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// `extract`: bytes of the target finished. Which attempt, from 1.
+    Assembling {
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// Anything with one phase: items done.
+    Working,
+}
+
+/// Where progress goes. Called from many threads, often.
+pub trait Progress: Sync {
+    /// A phase begins that will do `total` units (0: unknown).
+    fn begin(&self, phase: Phase, total: u64);
+    /// `units` more are finished.
+    fn advance(&self, units: u64);
+    /// The phase is complete. Not called if it failed.
+    fn end(&self);
+}
+
+/// Progress that nobody looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _phase: Phase, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+    fn end(&self) {}
+}
