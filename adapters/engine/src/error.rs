@@ -73,7 +73,7 @@ pub enum Error {
 
 impl Error {
     /// Turns the system's error into one that says what was being done to which file.
-    pub fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<'_> {
+    pub fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { operation, path: path.to_owned(), source }
     }
 }
