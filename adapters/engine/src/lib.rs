@@ -6,6 +6,7 @@
 
 mod context;
 mod error;
+mod pool;
 
 pub use context::{Cancel, Context, NoProgress, Phase, Progress};
 pub use error::Error;
