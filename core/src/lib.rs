@@ -7,6 +7,7 @@
 //! What is deliberately absent: files, sockets, clocks, threads, randomness and printing. They come in as
 //! arguments or traits. See `ARCHITECTURE.md` for the map and the arrows.
 #![no_std]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

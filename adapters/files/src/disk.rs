@@ -4,12 +4,13 @@
 //! power cut whatever was not synced.
 //!
 //! # Power-loss contract
-//! - Written bytes and lengths are durable after [`DiskFile::sync`] of the file, or [`Disk::sync_fs`].
+//! - Written bytes and lengths are durable after [`DiskFile::sync`] of the file, or [`DiskFile::sync_fs`].
 //! - Names (created, renamed, removed) are durable after [`Disk::sync_dir`] of their directory, or
-//!   [`Disk::sync_fs`]. A rename is atomic: after a cut the name means the old or the new file.
+//!   [`DiskFile::sync_fs`]. A rename is atomic: after a cut the name means the old or the new file.
 //! - Nothing else may be relied upon. A renamed file whose bytes were not synced may come back empty.
 
 use std::io;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -42,12 +43,28 @@ pub struct Metadata {
     pub modified: SystemTime,
     /// Unix permission bits, 0o7777.
     pub mode: u32,
+    /// Unix user and group, where the system has them.
+    pub owner: Option<Owner>,
+}
+
+/// The Unix user and group a file belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub user: u32,
+    /// Group id.
+    pub group: u32,
 }
 
 /// A tree of files. Paths are used as given.
 pub trait Disk: Send + Sync {
-    /// Opens an existing file or device for reading.
+    /// Opens an existing file or device for reading, or a directory for [`DiskFile::sync_fs`]. Waits for a
+    /// writer if it is a FIFO.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens for reading what `path` itself names: fails if that is a symbolic link, and never waits,
+    /// whatever it is.
+    fn open_nofollow(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens an existing file or device for reading and writing, or creates a file (0666 less umask).
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -73,14 +90,14 @@ pub trait Disk: Send + Sync {
     /// What a path names, a link not followed; `None` if nothing.
     fn symlink_metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;
 
-    /// Sets the time of the last change to now.
+    /// What a symbolic link points to, as it stands there.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Sets the time of the last change to now. A link is not followed.
     fn touch(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-
-    /// Makes everything written so far to the file system that holds `path` durable: bytes and names.
-    fn sync_fs(&self, path: &Path) -> io::Result<()>;
 }
 
 /// An open file or block device. All offsets and lengths are in bytes; calls may come from many threads.
@@ -108,7 +125,8 @@ pub trait DiskFile: Send + Sync {
     /// Cuts or extends the file; the new part reads as zeros and takes no space where the file system can.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Makes a range read as zeros: a hole where the file system can make one, zeros written elsewhere.
+    /// Makes a range within the file read as zeros: a hole where the file system can make one, zeros written
+    /// elsewhere.
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()>;
 
     /// The next range at or after `offset` that may hold data, as `start..end`; `None` if only a hole
@@ -116,7 +134,8 @@ pub trait DiskFile: Send + Sync {
     fn next_data(&self, offset: u64) -> io::Result<Option<core::ops::Range<u64>>>;
 
     /// Shares `len` bytes of `source` from `source_offset` at `offset` of this file (a reflink), without
-    /// copying. `false` if these two files cannot do that there; nothing has changed then.
+    /// copying; nothing to do for `len` 0. `false` if these two files cannot do that there; nothing has
+    /// changed then.
     fn clone_range(
         &self,
         source: &dyn DiskFile,
@@ -128,7 +147,17 @@ pub trait DiskFile: Send + Sync {
     /// Makes the bytes and the length durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Makes everything written so far to the file system that holds this file durable: bytes and names.
+    /// Reports write-back failures since this file was opened. `Unsupported` where the system has no such
+    /// call: sync each file and directory then.
+    fn sync_fs(&self) -> io::Result<()>;
+
+    /// Sets permission bits and, where permitted, the owner. If the owner stays another one, set-user-id and
+    /// set-group-id bits are left out.
+    fn set_access(&self, mode: u32, owner: Option<Owner>) -> io::Result<()>;
+
     /// The descriptor behind it, where there is one.
+    #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -1,8 +1,12 @@
 //! Files and block devices: positioned I/O, holes, reflinks, and publication that survives a power cut.
 //!
 //! Everything that must be durable goes through [`Disk`], so that tests can put a disk under it that loses
-//! what was not synced.
+//! what was not synced. [`HostDisk`] is the real one.
 
 pub mod disk;
+mod host;
+mod publish;
 
-pub use disk::{Disk, DiskFile, FileKind, Metadata};
+pub use disk::{Disk, DiskFile, FileKind, Metadata, Owner};
+pub use host::HostDisk;
+pub use publish::{Durability, Publication, PublicationWriter, resolve_links, temporary_path};

@@ -1,0 +1,146 @@
+//! An open file or block device of the host.
+
+use core::ops::Range;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+
+use super::{kind_of, system};
+use crate::disk::{DiskFile, FileKind, Owner};
+
+/// Block size to align to where the system does not say.
+const BLOCK_SIZE_DEFAULT: u64 = 4096;
+/// Zeros are written by at most this many bytes at a time.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// Device ranges are zeroed by the kernel in multiples of this: no logical sector is larger.
+const SECTOR_MAX: u64 = 4096;
+
+/// A [`DiskFile`] over a descriptor. Only positioned calls are made, so threads may share it.
+#[derive(Debug)]
+pub(super) struct HostFile {
+    file: File,
+    kind: FileKind,
+    block_size: u64,
+}
+
+impl HostFile {
+    pub(super) fn boxed(file: File) -> io::Result<Box<dyn DiskFile>> {
+        let metadata = file.metadata()?;
+        let block_size = match metadata.blksize() {
+            0 => BLOCK_SIZE_DEFAULT,
+            size => size,
+        };
+        Ok(Box::new(Self { kind: kind_of(metadata.file_type()), block_size, file }))
+    }
+
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let piece = (range.end - at).min(ZEROS.len() as u64);
+            self.file.write_all_at(&ZEROS[..piece as usize], at)?;
+            at += piece;
+        }
+        Ok(())
+    }
+
+    /// Zeroes whole sectors by one call to the device, and what is left at both ends by writing.
+    fn zero_device(&self, range: Range<u64>) -> io::Result<()> {
+        let start = range.start.next_multiple_of(SECTOR_MAX);
+        let end = range.end / SECTOR_MAX * SECTOR_MAX;
+        if start >= end || !system::zero_out(self.file.as_fd(), start..end)? {
+            return self.write_zeros(range);
+        }
+        self.write_zeros(range.start..start)?;
+        self.write_zeros(end..range.end)
+    }
+}
+
+impl DiskFile for HostFile {
+    fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        match self.kind {
+            FileKind::BlockDevice => system::device_len(self.file.as_fd()),
+            _ => Ok(self.file.metadata()?.len()),
+        }
+    }
+
+    fn block_size(&self) -> u64 {
+        self.block_size
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        let end = offset.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
+        match self.kind {
+            _ if len == 0 => Ok(()),
+            FileKind::BlockDevice => self.zero_device(offset..end),
+            _ if system::punch_hole(self.file.as_fd(), offset, len)? => Ok(()),
+            _ => self.write_zeros(offset..end),
+        }
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        let len = self.len()?;
+        if offset >= len {
+            return Ok(None);
+        }
+        match self.kind {
+            FileKind::File => system::next_data(self.file.as_fd(), offset, len),
+            _ => Ok(Some(offset..len)),
+        }
+    }
+
+    fn clone_range(
+        &self,
+        source: &dyn DiskFile,
+        source_offset: u64,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<bool> {
+        match source.as_fd() {
+            // To the kernel, length 0 means "to the end".
+            _ if len == 0 => Ok(true),
+            Some(source) => system::clone_range(self.file.as_fd(), source, source_offset, offset, len),
+            None => Ok(false),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    fn sync_fs(&self) -> io::Result<()> {
+        system::sync_fs(self.file.as_fd())
+    }
+
+    fn set_access(&self, mode: u32, owner: Option<Owner>) -> io::Result<()> {
+        let mut mode = mode & 0o7777;
+        if let Some(owner) = owner {
+            match std::os::unix::fs::fchown(&self.file, Some(owner.user), Some(owner.group)) {
+                // Only root may give files away. Whoever runs a set-user-id file must not become us instead.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => mode &= 0o777,
+                other => other?,
+            }
+        }
+        self.file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+}

@@ -1,0 +1,106 @@
+//! What Linux can do with a descriptor beyond reading and writing. `portable` answers the same questions
+//! for systems that cannot.
+
+use core::ops::Range;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::io::Errno;
+
+mod ioctl {
+    //! Requests that rustix does not have. Numbers: Linux `include/uapi/linux/fs.h`.
+    nix::ioctl_write_ptr!(clone_range, 0x94, 13, libc::file_clone_range);
+    nix::ioctl_read!(device_len, 0x12, 114, u64);
+    nix::ioctl_write_ptr_bad!(zero_out, nix::request_code_none!(0x12, 127), [u64; 2]);
+}
+
+/// Size of a block device in bytes.
+#[allow(unsafe_code)]
+pub(super) fn device_len(device: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut len = 0;
+    // SAFETY: BLKGETSIZE64 stores one u64 through the pointer, which is valid for the call.
+    unsafe { ioctl::device_len(device.as_raw_fd(), &raw mut len) }?;
+    Ok(len)
+}
+
+/// Makes a range of a block device read as zeros; `false` if the device cannot.
+#[allow(unsafe_code)]
+pub(super) fn zero_out(device: BorrowedFd<'_>, range: Range<u64>) -> io::Result<bool> {
+    let request = [range.start, range.end - range.start];
+    // SAFETY: BLKZEROOUT reads two u64 through the pointer, which is valid for the call.
+    let result = unsafe { ioctl::zero_out(device.as_raw_fd(), &raw const request) };
+    done_or_unsupported(result.map(drop))
+}
+
+/// Turns a range of a file into a hole; `false` if its file system cannot. The length stays.
+pub(super) fn punch_hole(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<bool> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    loop {
+        match rustix::fs::fallocate(file, flags, offset, len) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NODEV) => return Ok(false),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// The next range of a file of `len` bytes, at or after `offset`, that may hold data.
+pub(super) fn next_data(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Option<Range<u64>>> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(start) if start < len => start,
+        Ok(_) | Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOTTY) => return Ok(Some(offset..len)),
+        Err(errno) => return Err(errno.into()),
+    };
+    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(end) => end.min(len),
+        // The file became shorter meanwhile. Whoever reads the range will find out.
+        Err(Errno::NXIO) => len,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(Some(start..end))
+}
+
+/// Shares a range of `source` with `file`; `false` if these two cannot share there.
+#[allow(unsafe_code)]
+pub(super) fn clone_range(
+    file: BorrowedFd<'_>,
+    source: BorrowedFd<'_>,
+    source_offset: u64,
+    offset: u64,
+    len: u64,
+) -> io::Result<bool> {
+    let request = libc::file_clone_range {
+        src_fd: i64::from(source.as_raw_fd()),
+        src_offset: source_offset,
+        src_length: len,
+        dest_offset: offset,
+    };
+    // SAFETY: FICLONERANGE reads one file_clone_range through the pointer, which is valid for the call, and
+    // both descriptors are borrowed for as long.
+    let result = unsafe { ioctl::clone_range(file.as_raw_fd(), &raw const request) };
+    match result {
+        // Another file system, another mount, a swap file.
+        Err(nix::Error::EXDEV | nix::Error::ETXTBSY) => Ok(false),
+        other => done_or_unsupported(other.map(drop)),
+    }
+}
+
+/// Writes back the file system that holds `file`.
+///
+/// The kernel reports failures of write-back through this call since Linux 5.8.
+pub(super) fn sync_fs(file: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// Sorts out the answers by which the kernel says "not here" or "not so aligned".
+fn done_or_unsupported(result: nix::Result<()>) -> io::Result<bool> {
+    use nix::Error;
+    match result {
+        Ok(()) => Ok(true),
+        Err(Error::EOPNOTSUPP | Error::EINVAL | Error::ENOTTY | Error::ENOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
