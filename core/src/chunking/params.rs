@@ -1,5 +1,8 @@
 //! The three chunk sizes, checked, and what follows from them.
 
+use core::num::NonZeroU32;
+
+use super::boundary::Discriminator;
 use crate::limits::Limits;
 
 /// Bytes of the rolling hash's window.
@@ -44,6 +47,12 @@ pub enum SizesError {
         /// Largest asked for.
         max: u64,
     },
+    /// Sizes that differ, with a minimum below the hash window: fine to read, not to make.
+    #[error("minimum chunk size {min} is below the hash window of 48 bytes")]
+    MinBelowWindow {
+        /// Smallest asked for.
+        min: u64,
+    },
 }
 
 /// Which positions are tested for a cut.
@@ -56,11 +65,6 @@ pub enum CutRule {
     /// Go desync's: the first position tested is `min + 1`, and the discriminator is not held in bounds.
     Desync,
 }
-
-/// A window whose hash `h` has `h mod d == d − 1` may end a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Discriminator(pub(crate) u32);
 
 impl ChunkSizes {
     /// casync's and desync's default: 16 KiB, 64 KiB, 256 KiB.
@@ -102,6 +106,47 @@ impl ChunkSizes {
     #[must_use]
     pub const fn is_fixed(&self) -> bool {
         self.min == self.max
+    }
+
+    /// Whether new blobs may be cut with these sizes; indexes with others are still read.
+    ///
+    /// # Errors
+    /// [`SizesError`] if sizes that differ are below the hash window of 48 bytes: such a maximum would be
+    /// exceeded (casync's own index writer refuses it), such a minimum is refused by Go desync.
+    pub const fn check_for_making(&self) -> Result<(), SizesError> {
+        let window = WINDOW_LEN as u64;
+        if self.is_fixed() {
+            Ok(())
+        } else if self.max < window {
+            Err(SizesError::BelowWindow { max: self.max })
+        } else if self.min < window {
+            Err(SizesError::MinBelowWindow { min: self.min })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The discriminator that makes chunks about [`ChunkSizes::avg`] bytes long.
+    ///
+    /// [`CutRule::Casync`] holds it within `min..=max`. [`CutRule::Desync`] does not; where Go desync's own
+    /// value is undefined (0, negative, or beyond 32 bits), it becomes 1 or the maximum, whichever is near.
+    ///
+    /// Source: casync `cachunker.h`, `CA_CHUNKER_DISCRIMINATOR_FROM_AVG`; in IEEE doubles with a rounding
+    /// after each operation, so every machine gets the same.
+    #[must_use]
+    pub fn discriminator(&self, rule: CutRule) -> Discriminator {
+        let avg = self.avg as f64;
+        let slope = -1.428_888_52e-7 * avg;
+        let raw = avg / (slope + 1.332_375_15);
+        let usable = raw.is_finite() && raw >= 0.0;
+        // The cast truncates toward zero, as casync's does.
+        let d = match rule {
+            CutRule::Casync if usable => (raw as u64).clamp(self.min, self.max),
+            CutRule::Desync if usable && raw < 4_294_967_296.0 => raw as u64,
+            _ => self.max,
+        };
+        let d = u32::try_from(d).unwrap_or(u32::MAX);
+        Discriminator::new(NonZeroU32::new(d).unwrap_or(NonZeroU32::MIN))
     }
 }
 

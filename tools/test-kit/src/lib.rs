@@ -1,1 +1,10 @@
-//! Shared fakes and golden data.
+//! Shared fakes and golden data for the tests of this workspace.
+//!
+//! Everything is deterministic, and nothing here reads outside this crate's folder.
+
+pub mod golden;
+mod inputs;
+mod vectors;
+
+pub use inputs::{blob, prng};
+pub use vectors::{DiscriminatorSample, HashSample, Vector, Vectors, vectors};

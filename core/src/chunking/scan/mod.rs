@@ -1,0 +1,83 @@
+//! Finding candidates: every position at which the last 48 bytes may end a chunk.
+//!
+//! Candidates depend on bytes alone, not on cuts, so any part of the data can be scanned in any order (parts
+//! overlap by 47 bytes) and [`super::CutChooser`] picks the cuts afterwards. What lives here is the seam:
+//! a [`Kernel`] is a name and a function, handed around as a value. Faster kernels for one machine
+//! come from outside and are made with [`Kernel::new`]; no caller changes.
+//!
+//! Invariant: all kernels report the same positions (tests: `kernels_agree_*`).
+
+mod reference;
+mod scalar;
+
+use core::fmt;
+use core::ops::ControlFlow;
+
+use super::boundary::Discriminator;
+
+/// Told of each candidate in ascending order; [`ControlFlow::Break`] ends the scan.
+pub type Found<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+
+/// Reports each position `p` in `48..=bytes.len()` at which the window `bytes[p − 48..p]` is a boundary, in
+/// ascending order and each once, until told to stop. Fewer than 48 bytes have no such position.
+pub type ScanFn = fn(bytes: &[u8], discriminator: Discriminator, found: &mut Found<'_>);
+
+/// One way to scan. Which one is taken changes the speed, never the result.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    name: &'static str,
+    scan: ScanFn,
+}
+
+impl Kernel {
+    /// Good code for every machine, without wide registers.
+    pub const SCALAR: Self = Self::new("scalar", scalar::scan);
+    /// The short obvious loop that all others are compared with.
+    pub const REFERENCE: Self = Self::new("reference", reference::scan);
+
+    /// A kernel from elsewhere. `name` is what users force it by.
+    #[must_use]
+    pub const fn new(name: &'static str, scan: ScanFn) -> Self {
+        Self { name, scan }
+    }
+
+    /// The name, for reports and for forcing one.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Reports all candidates; see [`ScanFn`] for which positions those are.
+    pub fn candidates(&self, bytes: &[u8], discriminator: Discriminator, found: &mut impl FnMut(usize)) {
+        (self.scan)(bytes, discriminator, &mut |position| {
+            found(position);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// The first candidate; nothing behind it is looked at for long.
+    #[must_use]
+    pub fn first_candidate(&self, bytes: &[u8], discriminator: Discriminator) -> Option<usize> {
+        let mut first = None;
+        (self.scan)(bytes, discriminator, &mut |position| {
+            first = Some(position);
+            ControlFlow::Break(())
+        });
+        first
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self::SCALAR
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernel({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

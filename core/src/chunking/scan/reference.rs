@@ -1,0 +1,17 @@
+//! The scan in its shortest form: the oracle. Slow (a window's hash is computed afresh at each position).
+
+use crate::chunking::boundary::Discriminator;
+use crate::chunking::params::WINDOW_LEN;
+use crate::chunking::rolling_hash::RollingHash;
+
+use super::Found;
+
+pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found<'_>) {
+    let d = discriminator.get();
+    for position in WINDOW_LEN..=bytes.len() {
+        let hash = bytes[..position].last_chunk().map_or(0, |window| RollingHash::fill(window).value());
+        if hash % d == d - 1 && found(position).is_break() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Every way to cut against the oracle.
