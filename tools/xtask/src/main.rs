@@ -1,2 +1,105 @@
-//! Tool.
-fn main() {}
+//! `cargo xtask`: the one list of this project's habits, shared by developers and CI.
+//!
+//! Each task is a short command here; what it does lives in the file of its name. Nothing of the product
+//! lives here, and nothing that CI does is written anywhere else.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
+
+mod checks;
+mod demo;
+mod setup;
+mod shell;
+mod steps;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One short command for each habit of this project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Cut two versions of a real root file system into a store and extract one from the other
+    Demo,
+    /// Install what is missing, then run everything that CI runs
+    Test,
+    /// Run everything that CI runs; install nothing
+    Ci,
+    /// Install what the other tasks need: Debian packages, Rust targets and components, cargo-deny
+    Setup,
+    /// Check what no compiler checks: arrows between crates, opening comments, lengths, README
+    Tidy,
+    /// Check licences, banned crates and sources of all dependencies
+    Deny,
+    /// Build the core for bare machines, with and without its features, and the firmware
+    NoStd,
+    /// Run firmware on emulated machines
+    Hil,
+    /// Fuzz every decoder, or one, for some seconds each
+    Fuzz {
+        /// Which decoder; all of them if left out
+        target: Option<String>,
+        /// Seconds for each target
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+    },
+    /// Build real data from Debian packages in .corpus/
+    Corpus,
+    /// Measure against casync, and any desync found on PATH, on the corpus
+    Bench {
+        /// Passed on; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    std::env::set_current_dir(shell::workspace_root())?;
+    match task {
+        Task::Demo => demo::run(),
+        Task::Test => {
+            setup::run_all()?;
+            checks::ci()
+        }
+        Task::Ci => checks::ci(),
+        Task::Setup => setup::run_all(),
+        Task::Tidy => tidy::run(),
+        Task::Deny => checks::deny(),
+        Task::NoStd => checks::no_std(),
+        Task::Hil => checks::hil(),
+        Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
+        Task::Corpus => tools::corpus(),
+        Task::Bench { options } => tools::bench(&options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_task_has_help() {
+        let command = super::Cli::command();
+        command.clone().debug_assert();
+        for task in command.get_subcommands() {
+            assert!(task.get_about().is_some(), "{} says nothing of itself", task.get_name());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Everything that CI runs, each step also by itself.
+
+use std::process::Command;
+
+use crate::shell::{cargo, run, workspace_root};
+use crate::steps::Steps;
+use crate::{tidy, tools};
+
+/// Machines without an operating system that the core is built for: Cortex-M4F and Cortex-M3.
+pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv7m-none-eabi"];
+
+/// Seconds that CI fuzzes each decoder.
+const FUZZ_SECONDS: u32 = 5;
+
+/// All steps; every one runs, whatever became of those before it.
+pub(crate) fn ci() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    steps.run("format", format);
+    steps.run("tidy", tidy::run);
+    steps.run_with("cargo-deny", "licences, bans, sources", deny);
+    steps.run("lints", lints);
+    steps.run("documentation", documentation);
+    steps.run("core and firmware for bare machines", no_std);
+    // Firmware under QEMU (`hil`) is among them.
+    steps.run("tests", || run(&mut cargo(&["test", "--workspace"])));
+    steps.run_with("g++", "fuzzing", || tools::fuzz(None, FUZZ_SECONDS));
+    steps.finish()
+}
+
+fn format() -> anyhow::Result<()> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(in_targets(&mut cargo(&["fmt", "--all", "--check"])))
+}
+
+fn lints() -> anyhow::Result<()> {
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn documentation() -> anyhow::Result<()> {
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Licences, banned crates and sources. The advisory database is not asked: it would need the network.
+pub(crate) fn deny() -> anyhow::Result<()> {
+    for manifest in ["Cargo.toml", "targets/Cargo.toml"] {
+        run(&mut cargo(&["deny", "--manifest-path", manifest, "check", "licenses", "bans", "sources"]))?;
+    }
+    Ok(())
+}
+
+/// The core for bare machines, with and without its features, then the firmware of every board.
+pub(crate) fn no_std() -> anyhow::Result<()> {
+    for target in BARE_TARGETS {
+        for features in ["", "defmt"] {
+            run(&mut cargo(&["build", "-p", "desync-core", "--target", target, "--features", features]))?;
+        }
+    }
+    run(in_targets(&mut cargo(&["clippy", "--release", "--", "-D", "warnings"])))
+}
+
+/// Firmware under QEMU.
+pub(crate) fn hil() -> anyhow::Result<()> {
+    run(&mut cargo(&["test", "-p", "desync-hil-tests", "--", "--nocapture"]))
+}
+
+/// Makes a cargo command work in the workspace of the firmware, with its build products beside ours.
+fn in_targets(command: &mut Command) -> &mut Command {
+    let root = workspace_root();
+    command.current_dir(root.join("targets")).env("CARGO_TARGET_DIR", root.join("target/firmware"))
+}

@@ -1,0 +1,5 @@
+//! The main job on real data.
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    Ok(())
+}

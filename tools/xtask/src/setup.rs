@@ -1,0 +1,108 @@
+//! Installing what the other tasks need on a fresh Debian machine with Rust. A second run does nothing.
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail};
+
+use crate::checks::BARE_TARGETS;
+use crate::shell::{cargo, has, is_ci, output, program, run};
+
+/// Debian packages, and what each is for.
+const PACKAGES: &[(&str, &str)] = &[
+    ("gcc", "links, and compiles libzstd"),
+    ("libc6-dev", "links, and compiles libzstd"),
+    ("g++", "compiles libFuzzer"),
+    ("casync", "the reference that tests and benchmarks compare with"),
+    ("qemu-system-arm", "runs firmware"),
+    ("e2fsprogs", "makes ext4 images of the corpus, and file systems for tests"),
+    ("xfsprogs", "a file system with reflinks for tests"),
+    ("btrfs-progs", "a file system with reflinks for tests"),
+    ("strace", "faults at chosen system calls in tests"),
+    ("xz-utils", "unpacks Debian packages"),
+];
+
+/// Parts of the Rust toolchain that checks use.
+const COMPONENTS: &[&str] = &["clippy", "rustfmt"];
+
+/// Pinned, since newer releases change their verdicts.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Installs what is missing, saying what.
+pub(crate) fn run_all() -> anyhow::Result<()> {
+    packages()?;
+    toolchain()?;
+    cargo_deny()
+}
+
+fn packages() -> anyhow::Result<()> {
+    if !has("dpkg-query") || !has("apt-get") {
+        let wanted: Vec<_> = PACKAGES.iter().map(|(name, _)| *name).collect();
+        eprintln!("not a Debian machine: install by its own means what is missing of: {}", wanted.join(", "));
+        return Ok(());
+    }
+    let missing: Vec<_> = PACKAGES.iter().filter(|(name, _)| !is_installed(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("installing Debian packages:");
+    for (name, purpose) in &missing {
+        eprintln!("  {name:16} {purpose}");
+    }
+    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+    as_root(&["apt-get", "update", "-qq"]).context("cannot refresh the package lists")?;
+    as_root(&[&["apt-get", "install", "-y", "-qq", "--no-install-recommends"], &names[..]].concat())
+        .with_context(|| format!("cannot install {}", names.join(", ")))
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut query = program("dpkg-query", &["-W", "-f", "${db:Status-Status}", package]);
+    let answer = query.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    answer.is_ok_and(|answer| answer.status.success() && answer.stdout == b"installed")
+}
+
+/// Runs a command as the administrator: as it is for root, else by sudo.
+fn as_root(words: &[&str]) -> anyhow::Result<()> {
+    let is_root = output(&mut program("id", &["-u"]))?.trim() == "0";
+    let mut command = match (is_root, is_ci()) {
+        (true, _) => program(words[0], &words[1..]),
+        // Nobody is there to type a password.
+        (false, true) => program("sudo", &[&["-n"], words].concat()),
+        (false, false) => program("sudo", words),
+    };
+    run(command.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn toolchain() -> anyhow::Result<()> {
+    if !has("rustup") {
+        eprintln!(
+            "no rustup: the toolchain must bring {} and {}",
+            COMPONENTS.join(", "),
+            BARE_TARGETS.join(", ")
+        );
+        return Ok(());
+    }
+    let targets = output(&mut program("rustup", &["target", "list", "--installed"]))?;
+    for target in BARE_TARGETS.iter().filter(|target| !targets.lines().any(|line| line == **target)) {
+        eprintln!("installing Rust target {target}");
+        run(&mut program("rustup", &["target", "add", target]))?;
+    }
+    let components = output(&mut program("rustup", &["component", "list", "--installed"]))?;
+    for component in COMPONENTS.iter().filter(|name| !components.lines().any(|line| line.starts_with(**name)))
+    {
+        eprintln!("installing Rust component {component}");
+        run(&mut program("rustup", &["component", "add", component]))?;
+    }
+    Ok(())
+}
+
+fn cargo_deny() -> anyhow::Result<()> {
+    if has("cargo-deny") {
+        return Ok(());
+    }
+    eprintln!("installing cargo-deny {CARGO_DENY}");
+    run(&mut cargo(&["install", "--quiet", "--locked", "cargo-deny", "--version", CARGO_DENY]))?;
+    if !has("cargo-deny") {
+        bail!("cargo-deny was installed, but not into a folder on PATH: add cargo's bin folder to PATH");
+    }
+    Ok(())
+}

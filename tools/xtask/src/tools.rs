@@ -1,0 +1,26 @@
+//! Starting the tools beside us: corpus, benchmark, fuzzing. Each is a program with its own help.
+
+use crate::shell::{cargo, run, workspace_root};
+
+/// Builds the corpus; does nothing when it is there.
+pub(crate) fn corpus() -> anyhow::Result<()> {
+    run(&mut cargo(&["run", "--quiet", "--release", "--package", "desync-corpus"]))
+}
+
+/// Measures the release build on the corpus, which is built first if missing.
+pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
+    let asks_help = options.iter().any(|option| option == "--help" || option == "-h");
+    if !asks_help {
+        corpus()?;
+        run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))?;
+    }
+    run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
+}
+
+/// Fuzzes one decoder, or all, for some seconds each.
+pub(crate) fn fuzz(target: Option<&str>, seconds: u32) -> anyhow::Result<()> {
+    let seconds = seconds.to_string();
+    let mut command = cargo(&["run", "--quiet", "--release", "--package", "desync-fuzz", "--"]);
+    command.args(["--seconds", &seconds]).args(target);
+    run(command.current_dir(workspace_root()))
+}
