@@ -8,5 +8,5 @@ pub mod flags;
 pub mod index;
 
 pub use chunk_name::{ChunkName, StorageForm};
-pub use flags::FeatureFlags;
-pub use index::{ChunkEntry, Index, IndexHeader, IndexItem};
+pub use flags::{FeatureFlags, FlagsError};
+pub use index::{ChunkEntry, Index, IndexError, IndexHeader, IndexItem, Strictness};

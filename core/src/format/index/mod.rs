@@ -12,13 +12,46 @@
 //! | 72 + 40·i | 32 | ID of chunk i |
 //! | 64 + 40·n | 40 | tail: 0, 0, 48, table size 16 + 40·n + 40, marker `4b4f050e5549ecd1` |
 //!
-//! All words are little-endian. Source: casync `caformat.h`; `spec` vectors in `tests/golden`.
+//! All words are little-endian. Source: casync `caformat.h`, checked against indexes that casync wrote
+//! (`golden/blob` of the test kit).
+//!
+//! Here: the values. [`IndexParser`] and [`IndexEncoder`] turn them into bytes and back without I/O,
+//! [`stream`] pumps bytes, [`Index::parse`] and [`Index::encode_to_vec`] are for indexes held as bytes.
+
+mod encoder;
+mod error;
+mod header;
+mod parser;
+mod record;
+pub mod stream;
 
 use alloc::vec::Vec;
+
+pub use encoder::IndexEncoder;
+pub use error::{IndexError, TailField};
+pub use header::{HEADER_LEN, Strictness};
+pub use parser::{IndexEvent, IndexParser};
+pub use record::{ITEM_LEN, TAIL_LEN, chunks_in, encoded_len};
 
 use crate::chunking::ChunkSizes;
 use crate::digest::{ChunkId, DigestKind};
 use crate::format::flags::FeatureFlags;
+use crate::limits::Limits;
+
+/// Most chunks an index in memory can have, whatever the limits say: positions are kept in 32 bits.
+pub const POSITIONS_MAX: u32 = u32::MAX - 1;
+
+/// The little-endian word at `offset` of a record.
+#[inline]
+fn word(record: &[u8], offset: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&record[offset..offset + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+fn chunks_max(limits: &Limits) -> u64 {
+    limits.index_chunks_max.min(u64::from(POSITIONS_MAX))
+}
 
 /// What an index says of itself before its first item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +117,38 @@ pub struct Index {
 }
 
 impl Index {
+    /// Reads an index from all its bytes.
+    ///
+    /// # Errors
+    /// [`IndexError`]: why the bytes are not one index and nothing else, or are too many to hold.
+    pub fn parse(bytes: &[u8], limits: &Limits, strictness: Strictness) -> Result<Self, IndexError> {
+        stream::read_all(bytes, limits, strictness, Some(bytes.len() as u64)).map_err(|error| match error {
+            stream::IndexStreamError::Index(error) => error,
+            stream::IndexStreamError::Stream(never) => match never {},
+        })
+    }
+
+    /// The bytes that [`Index::parse`] reads.
+    ///
+    /// # Errors
+    /// [`IndexError::NotIncreasing`] or [`IndexError::ChunkTooLarge`] if the items are not an index's, and
+    /// [`IndexError::OutOfMemory`].
+    pub fn encode_to_vec(&self) -> Result<Vec<u8>, IndexError> {
+        let mut encoder = IndexEncoder::new(self.header);
+        let mut bytes = Vec::new();
+        let chunks = self.items.len();
+        // Items in memory take as many bytes as encoded ones, so the product cannot overflow.
+        bytes
+            .try_reserve_exact(HEADER_LEN + TAIL_LEN + chunks * ITEM_LEN)
+            .map_err(|_| IndexError::OutOfMemory { chunks: chunks as u64 })?;
+        bytes.extend_from_slice(&encoder.header());
+        for item in &self.items {
+            bytes.extend_from_slice(&encoder.item(item)?);
+        }
+        bytes.extend_from_slice(&encoder.tail());
+        Ok(bytes)
+    }
+
     /// Length of the blob in bytes.
     #[must_use]
     pub fn blob_len(&self) -> u64 {
