@@ -1,6 +1,6 @@
 //! What can go wrong with a store, told so that composition can act on it.
 
-use std::fmt;
+use std::{fmt, io};
 
 use desync_core::ChunkId;
 
@@ -65,18 +65,95 @@ pub struct StoreError {
     pub store: String,
     /// The chunk concerned, if one.
     pub chunk: Option<ChunkId>,
-    /// What went wrong, in words. Shared, because one answer may go to several callers.
+    /// What went wrong, in words, because one answer may go to several callers. Of a chunk that is missing or
+    /// invalid it names the chunk, too.
     pub cause: String,
+}
+
+impl StoreError {
+    /// A failure of `operation` at `store`, for a cause in words.
+    #[must_use]
+    pub fn new(kind: ErrorKind, operation: Operation, store: &str, cause: impl fmt::Display) -> Self {
+        Self { kind, operation, store: store.to_owned(), chunk: None, cause: cause.to_string() }
+    }
+
+    /// The same failure, about one chunk.
+    #[must_use]
+    pub fn on(mut self, id: &ChunkId) -> Self {
+        self.chunk = Some(*id);
+        self
+    }
+
+    /// The store works and does not have this chunk.
+    #[must_use]
+    pub fn missing(operation: Operation, store: &str, id: &ChunkId) -> Self {
+        let cause = format_args!("chunk {id} missing from store").to_string();
+        Self::new(ErrorKind::Missing, operation, store, cause).on(id)
+    }
+
+    /// What the store has under this name is not the chunk. The cause may be anything.
+    #[must_use]
+    pub fn invalid(store: &str, id: &ChunkId, cause: impl fmt::Display) -> Self {
+        let cause = format_args!("invalid chunk {id}: {cause}").to_string();
+        Self::new(ErrorKind::Invalid, Operation::Get, store, cause).on(id)
+    }
+
+    /// A failure that the operating system reported.
+    #[must_use]
+    pub fn io(operation: Operation, store: &str, error: &io::Error) -> Self {
+        Self::new(kind_of(error), operation, store, error)
+    }
+}
+
+/// What composition should make of a failure that the operating system reported. That a file is not there
+/// is not told here: what it means depends on the file.
+fn kind_of(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => ErrorKind::Transient,
+        _ => ErrorKind::Permanent,
+    }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.store, self.operation)?;
-        if let Some(id) = &self.chunk {
-            write!(f, " chunk {id}")?;
+        write!(f, "{}: ", self.store)?;
+        // What is missing or invalid, those causes say themselves.
+        if !matches!(self.kind, ErrorKind::Missing | ErrorKind::Invalid) {
+            write!(f, "{}", self.operation)?;
+            if let Some(id) = &self.chunk {
+                write!(f, " chunk {id}")?;
+            }
+            f.write_str(": ")?;
         }
-        write!(f, ": {}", self.cause)
+        f.write_str(&self.cause)
     }
 }
 
 impl std::error::Error for StoreError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use desync_core::DigestKind;
+
+    #[test]
+    fn messages_name_store_operation_and_chunk_once() {
+        let id = DigestKind::Sha512_256.id_of(b"x");
+        let missing = StoreError::missing(Operation::Get, "/store", &id);
+        assert_eq!(missing.to_string(), format!("/store: chunk {id} missing from store"));
+        let invalid = StoreError::invalid("/store", &id, "no data in chunk");
+        assert_eq!(invalid.to_string(), format!("/store: invalid chunk {id}: no data in chunk"));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let full = StoreError::io(Operation::Put, "/store", &full).on(&id);
+        assert_eq!(full.kind, ErrorKind::NoSpace);
+        assert!(full.to_string().starts_with(&format!("/store: store chunk {id}: ")));
+    }
+}

@@ -1,14 +1,25 @@
 //! What a chunk store is on a host, and how stores are composed.
 //!
 //! An edge of the world (directory, HTTP, S3 …) implements [`Backend`]: named stored bytes in and out.
-//! `FormattedStore` puts the storage form, verification and retries on top and is a [`ChunkStore`]. The
-//! rest composes chunk stores: `Router` (several in order), `Failover` (`a|b`), `Cache` (`-c`) and
-//! `Dedup` (concurrent requests for one chunk share one answer). A new kind of store changes none of them.
+//! [`FormattedStore`] puts the storage form, verification and retries on top and is a [`ChunkStore`]. The
+//! rest composes chunk stores: [`Router`] (several in order), [`Failover`] (`a|b`), [`Cache`] (`-c`),
+//! [`Dedup`] (concurrent requests for one chunk share one answer) and [`WriteOnce`] (each chunk is stored
+//! once in a run). A new kind of store changes none of them. Indexes are kept by an [`IndexStore`].
 
 mod chunk;
+mod codec;
 mod error;
+mod formatted;
+mod index_store;
+mod opener;
+mod pool;
+mod retry;
 mod traits;
 
 pub use chunk::Chunk;
 pub use error::{ErrorKind, Operation, StoreError};
+pub use formatted::{FormatOptions, FormattedStore};
+pub use index_store::{IndexStore, IndexWriter};
+pub use opener::Opener;
+pub use retry::{FailedAttempt, RetryPolicy};
 pub use traits::{Backend, ChunkStore, Listed, PrunableBackend};

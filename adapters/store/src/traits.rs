@@ -87,6 +87,9 @@ pub trait ChunkStore: Send + Sync {
 
     /// Returns once everything put before is visible and durable.
     fn flush(&self) -> Result<(), StoreError>;
+
+    /// Notes that a chunk was used; see [`Backend::touch`].
+    fn touch(&self, _id: &ChunkId) {}
 }
 
 impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
@@ -104,5 +107,35 @@ impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
     }
     fn flush(&self) -> Result<(), StoreError> {
         (**self).flush()
+    }
+    fn touch(&self, id: &ChunkId) {
+        (**self).touch(id);
+    }
+}
+
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn location(&self) -> &str {
+        (**self).location()
+    }
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+        (**self).read(id, form, len_max)
+    }
+    fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        (**self).exists(id, form)
+    }
+    fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
+        (**self).write(id, form, stored)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        (**self).flush()
+    }
+    fn touch(&self, id: &ChunkId, form: StorageForm) {
+        (**self).touch(id, form);
+    }
+    fn is_writable(&self) -> bool {
+        (**self).is_writable()
+    }
+    fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
+        (**self).as_prunable()
     }
 }

@@ -1,0 +1,156 @@
+//! A backend made a chunk store: storage form, verification and retries on top of named bytes.
+//!
+//! Invariants
+//! - What `get` returns has plain bytes that were hashed, unless the store was told to skip that
+//!   (test: `damage_is_refused`).
+//! - No more than what is wanted is read or decoded (tests: `defect_25_…`, `defect_32_…`).
+//! - Stored bytes of the same form pass through untouched (test: `stored_bytes_pass_through`).
+
+use std::sync::Arc;
+
+use desync_core::chunk_source::Wanted;
+use desync_core::format::StorageForm;
+use desync_core::{ChunkId, Limits};
+
+use crate::codec::Encoder;
+use crate::opener::{Opener, unexpected_size};
+use crate::pool::Pool;
+use crate::{Backend, Chunk, ChunkStore, Operation, RetryPolicy, StoreError};
+
+#[cfg(test)]
+mod tests;
+
+/// How a store keeps its chunks and how it is used.
+#[derive(Clone, Debug)]
+pub struct FormatOptions {
+    /// The form of stored chunks. Those of other forms are invisible.
+    pub form: StorageForm,
+    /// Hand chunks on as they are stored, without decoding and hashing them.
+    pub skip_verify: bool,
+    /// Compression level for chunks written.
+    pub level: i32,
+    /// What is tried again.
+    pub retry: RetryPolicy,
+}
+
+impl Default for FormatOptions {
+    /// Compressed at zstd's level 3, verified, [`RetryPolicy::default`].
+    fn default() -> Self {
+        Self { form: StorageForm::Compressed, skip_verify: false, level: 3, retry: RetryPolicy::default() }
+    }
+}
+
+/// A chunk store over an edge of the world.
+pub struct FormattedStore<B> {
+    backend: B,
+    options: FormatOptions,
+    opener: Opener,
+    encoders: Pool<Encoding>,
+}
+
+/// An encoder and the buffer it encodes into.
+struct Encoding {
+    encoder: Encoder,
+    stored: Vec<u8>,
+}
+
+impl<B: Backend> FormattedStore<B> {
+    /// A chunk store that keeps its chunks in `backend`.
+    #[must_use]
+    pub const fn new(backend: B, options: FormatOptions) -> Self {
+        Self { backend, options, opener: Opener::new(), encoders: Pool::new() }
+    }
+
+    /// Where the chunks are kept.
+    #[must_use]
+    pub const fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// How they are kept.
+    #[must_use]
+    pub const fn options(&self) -> &FormatOptions {
+        &self.options
+    }
+
+    fn read(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        let form = self.options.form;
+        let len_max = stored_len_max(form, wanted.len.max());
+        let stored = self.options.retry.run(|| self.backend.read(&wanted.id, form, len_max))?;
+        if stored.len() as u64 > len_max {
+            return Err(unexpected_size(wanted, self.backend.location()));
+        }
+        Ok(Chunk::from_stored(wanted.id, form, stored.into()))
+    }
+
+    fn write(&self, id: &ChunkId, stored: &[u8]) -> Result<(), StoreError> {
+        self.options.retry.run(|| self.backend.write(id, self.options.form, stored))
+    }
+
+    /// Brings plain bytes into the form of this store.
+    fn write_plain(&self, id: &ChunkId, plain: &[u8]) -> Result<(), StoreError> {
+        if self.options.form == StorageForm::Plain {
+            return self.write(id, plain);
+        }
+        let mut encoding =
+            self.encoders.lend(|| Encoding { encoder: Encoder::new(self.options.level), stored: Vec::new() });
+        let Encoding { encoder, stored } = &mut *encoding;
+        encoder.encode(plain, stored);
+        self.write(id, stored)
+    }
+}
+
+impl<B: Backend> ChunkStore for FormattedStore<B> {
+    fn location(&self) -> String {
+        self.backend.location().to_owned()
+    }
+
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        let chunk = self.read(wanted)?;
+        if self.options.skip_verify {
+            return Ok(chunk);
+        }
+        let plain = self.opener.open(&chunk, wanted, self.backend.location())?;
+        Ok(chunk.with_plain(plain))
+    }
+
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.options.retry.run(|| self.backend.exists(id, self.options.form))
+    }
+
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        let id = chunk.id();
+        if let Some(stored) = chunk.stored_as(self.options.form) {
+            return self.write(&id, stored);
+        }
+        if let Some(plain) = chunk.plain() {
+            return self.write_plain(&id, plain.bytes());
+        }
+        // From a store that skips verification, in another form: converted, still not verified.
+        let plain: Arc<[u8]> =
+            self.opener.decode(chunk, Limits::HOST.chunk_len_max).map_err(|error| StoreError {
+                operation: Operation::Put,
+                ..StoreError::invalid(self.backend.location(), &id, error)
+            })?;
+        self.write_plain(&id, &plain)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.backend.flush()
+    }
+
+    fn touch(&self, id: &ChunkId) {
+        self.backend.touch(id, self.options.form);
+    }
+}
+
+/// How long the stored bytes of a chunk of at most `plain_max` bytes can be.
+///
+/// Source: zstd's `ZSTD_compressBound` adds less than 1/128 and a few bytes; gzip and xz stay below that
+/// with their headers in the 4 KiB of slack.
+fn stored_len_max(form: StorageForm, plain_max: u64) -> u64 {
+    match form {
+        StorageForm::Plain => plain_max,
+        StorageForm::Compressed => plain_max.saturating_add(plain_max / 64).saturating_add(4096),
+    }
+}
