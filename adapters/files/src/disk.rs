@@ -147,6 +147,9 @@ pub trait DiskFile: Send + Sync {
     /// Makes the bytes and the length durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Reads it from the beginning to the end; a FIFO until its last writer is gone.
+    fn into_reader(self: Box<Self>) -> Box<dyn io::Read + Send>;
+
     /// Makes everything written so far to the file system that holds this file durable: bytes and names.
     /// Reports write-back failures since this file was opened. `Unsupported` where the system has no such
     /// call: sync each file and directory then.

@@ -52,7 +52,7 @@ impl Publication {
     /// a new file gets 0666 less umask.
     ///
     /// # Errors
-    /// The system's own. Nothing is left behind.
+    /// The system's own, `InvalidInput` if `target` is there and no regular file. Nothing is left behind.
     pub fn create(
         disk: Arc<dyn Disk>,
         target: &Path,
@@ -61,9 +61,12 @@ impl Publication {
     ) -> io::Result<Self> {
         let target = resolve_links(&*disk, target)?;
         let replaced = disk.metadata(&target)?;
+        if replaced.is_some_and(|replaced| replaced.kind != FileKind::File) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "exists and is not a regular file"));
+        }
         let (temporary, file) = create_temporary(&*disk, &target, prefix)?;
         let publication = Self { disk, file: file.into(), temporary, target, durability, published: false };
-        if let Some(replaced) = replaced.filter(|replaced| replaced.kind == FileKind::File) {
+        if let Some(replaced) = replaced {
             publication.file.set_access(replaced.mode, replaced.owner)?;
         }
         Ok(publication)

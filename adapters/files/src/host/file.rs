@@ -124,6 +124,10 @@ impl DiskFile for HostFile {
         self.file.sync_all()
     }
 
+    fn into_reader(self: Box<Self>) -> Box<dyn io::Read + Send> {
+        Box::new(self.file)
+    }
+
     fn sync_fs(&self) -> io::Result<()> {
         system::sync_fs(self.file.as_fd())
     }

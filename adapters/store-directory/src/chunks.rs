@@ -1,0 +1,198 @@
+//! A directory of chunks as a backend.
+//!
+//! Invariants
+//! - A file under its final name is complete and durable, unless durability was switched off (test:
+//!   `defect_52_power_cut_at_every_operation`).
+//! - Only regular files are chunks: links are not followed, and a FIFO in the place of a chunk keeps nobody
+//!   waiting (test: `only_regular_files_are_chunks`).
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use desync_core::ChunkId;
+use desync_core::format::StorageForm;
+use desync_files::{Disk, DiskFile, Durability, FileKind, temporary_path};
+use desync_store::{Backend, ErrorKind, Operation, PrunableBackend, StoreError};
+
+use crate::batch::{BatchLimits, Batches, Waiting};
+use crate::names::{TEMPORARY_PREFIX, chunk_path};
+
+#[cfg(test)]
+mod tests;
+
+/// How many random names are tried before giving up. One nearly always does.
+const NAMES_MAX: u32 = 100;
+
+/// Chunks in a local directory.
+///
+/// With [`Durability::Sync`], chunks written become visible in batches and at [`Backend::flush`]; this store
+/// itself finds them at once. Dropping it without a flush forgets those not yet visible.
+pub struct DirectoryStore {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+    pub(crate) location: String,
+    durability: Durability,
+    batches: Batches,
+}
+
+impl DirectoryStore {
+    /// Opens the store in an existing directory.
+    ///
+    /// # Errors
+    /// If it is not a directory, or cannot be opened.
+    pub fn open(disk: Arc<dyn Disk>, directory: &Path, durability: Durability) -> Result<Self, StoreError> {
+        Self::with_limits(disk, directory, durability, BatchLimits::DEFAULT)
+    }
+
+    pub(crate) fn with_limits(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        durability: Durability,
+        limits: BatchLimits,
+    ) -> Result<Self, StoreError> {
+        let location = directory.display().to_string();
+        let failed = |error: io::Error| StoreError::io(Operation::Open, &location, &error);
+        if disk.metadata(directory).map_err(failed)?.is_none_or(|found| found.kind != FileKind::Directory) {
+            let cause = format!("{location} is not a directory");
+            return Err(StoreError::new(ErrorKind::Permanent, Operation::Open, &location, cause));
+        }
+        let directory = directory.to_owned();
+        let batches = Batches::new(Arc::clone(&disk), directory.clone(), location.clone(), limits);
+        Ok(Self { batches: batches.map_err(failed)?, disk, directory, location, durability })
+    }
+
+    pub(crate) fn error(&self, operation: Operation, id: &ChunkId, error: &io::Error) -> StoreError {
+        StoreError::io(operation, &self.location, error).on(id)
+    }
+
+    /// Opens the file of a chunk; `None` if there is no regular file in its place.
+    fn open_chunk(&self, id: &ChunkId, form: StorageForm) -> io::Result<Option<Box<dyn DiskFile>>> {
+        // In this order: whatever waits no longer has got its name.
+        if let Some(waiting) = self.batches.find(&(*id, form))
+            && let Some(file) = self.open_regular(&waiting)?
+        {
+            return Ok(Some(file));
+        }
+        self.open_regular(&chunk_path(&self.directory, id, form))
+    }
+
+    fn open_regular(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
+        match self.disk.open_nofollow(path) {
+            Ok(file) => Ok(Some(file).filter(|file| file.kind() == FileKind::File)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // What cannot be opened for being something else (a link, a socket) is no chunk either.
+            Err(error) => match self.disk.symlink_metadata(path)? {
+                Some(found) if found.kind == FileKind::File => Err(error),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Writes a complete temporary file beside `target`.
+    fn write_temporary(&self, target: &Path, stored: &[u8]) -> io::Result<PathBuf> {
+        let (path, file) = self.create_temporary(target)?;
+        let written = file.write_all_at(stored, 0);
+        drop(file);
+        match written {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                // The first failure is the one to tell.
+                let _ = self.disk.remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Creates a temporary file, and its directory if that is not there yet.
+    fn create_temporary(&self, target: &Path) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+        for _ in 0..NAMES_MAX {
+            let path = temporary_path(target, OsStr::new(TEMPORARY_PREFIX))?;
+            match self.disk.create_new(&path, 0o644) {
+                Ok(file) => return Ok((path, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if let Some(prefix) = target.parent() {
+                        self.disk.create_dir(prefix)?;
+                        self.batches.directory_created();
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// For scratch data: the final name at once, nothing synced.
+    fn rename_at_once(&self, temporary: &Path, target: &Path) -> io::Result<()> {
+        self.disk.rename(temporary, target).inspect_err(|_| {
+            let _ = self.disk.remove_file(temporary);
+        })
+    }
+}
+
+impl Backend for DirectoryStore {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+        let failed = |error: io::Error| self.error(Operation::Get, id, &error);
+        let Some(file) = self.open_chunk(id, form).map_err(failed)? else {
+            return Err(StoreError::missing(Operation::Get, &self.location, id));
+        };
+        let len = file.len().map_err(failed)?;
+        if len > len_max {
+            let cause = format!("stored with {len} bytes, expected at most {len_max}");
+            return Err(StoreError::invalid(&self.location, id, cause));
+        }
+        // At most `len_max`, which the caller chose.
+        let mut stored = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut stored, 0).map_err(failed)?;
+        Ok(stored)
+    }
+
+    fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        if self.batches.find(&(*id, form)).is_some() {
+            return Ok(true);
+        }
+        let path = chunk_path(&self.directory, id, form);
+        let found =
+            self.disk.symlink_metadata(&path).map_err(|error| self.error(Operation::Has, id, &error))?;
+        Ok(found.is_some_and(|found| found.kind == FileKind::File && found.len > 0))
+    }
+
+    fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
+        let failed = |error: io::Error| self.error(Operation::Put, id, &error);
+        let target = chunk_path(&self.directory, id, form);
+        let temporary = self.write_temporary(&target, stored).map_err(failed)?;
+        match self.durability {
+            Durability::NoSync => self.rename_at_once(&temporary, &target).map_err(failed),
+            Durability::Sync => {
+                self.batches.add((*id, form), Waiting { temporary, target, len: stored.len() as u64 })
+            }
+        }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        match self.durability {
+            Durability::NoSync => Ok(()),
+            Durability::Sync => self.batches.flush(),
+        }
+    }
+
+    fn touch(&self, id: &ChunkId, form: StorageForm) {
+        if let Err(error) = self.disk.touch(&chunk_path(&self.directory, id, form)) {
+            log::debug!("{}: chunk {id}: time of use not noted: {error}", self.location);
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        true
+    }
+
+    fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
+        Some(self)
+    }
+}

@@ -1,0 +1,135 @@
+//! What lies in a chunk directory, and taking it away.
+//!
+//! Only the root and directories named by four hex digits are looked into, links never followed: nowhere else
+//! can a chunk be. (Go desync walks whatever else the directory holds, too.)
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use desync_core::ChunkId;
+use desync_core::format::StorageForm;
+use desync_files::{FileKind, Metadata};
+use desync_store::{Listed, Operation, PrunableBackend, StoreError};
+
+use crate::DirectoryStore;
+use crate::names::{any_case_chunk_of, chunk_of, chunk_path, is_prefix, is_temporary};
+
+impl DirectoryStore {
+    /// The files that bear a chunk's name in this form but lie where nobody looks for it: in another
+    /// directory, or with digits in upper case. No store reads them.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub fn strays(&self, form: StorageForm) -> Result<Vec<PathBuf>, StoreError> {
+        let mut strays = Vec::new();
+        self.for_each_file(&mut |path, _| {
+            let is_stray = path.file_name().is_some_and(|name| any_case_chunk_of(name, form).is_some())
+                && self.chunk_at(path, form).is_none();
+            strays.extend(is_stray.then(|| path.to_owned()));
+            Ok(true)
+        })?;
+        Ok(strays)
+    }
+
+    /// The chunk whose proper place a path is.
+    fn chunk_at(&self, path: &Path, form: StorageForm) -> Option<ChunkId> {
+        let id = chunk_of(path.file_name()?, form)?;
+        (chunk_path(&self.directory, &id, form) == path).then_some(id)
+    }
+
+    /// Calls `found` for each regular file, until it answers `false`.
+    fn for_each_file(
+        &self,
+        found: &mut dyn FnMut(&Path, Metadata) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        for path in self.entries(&self.directory)? {
+            let more = match self.metadata(&path)? {
+                Some(metadata) if metadata.kind == FileKind::File => found(&path, metadata)?,
+                Some(metadata) if metadata.kind == FileKind::Directory && has_prefix_name(&path) => {
+                    self.for_each_file_in(&path, found)?
+                }
+                _ => true,
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn for_each_file_in(
+        &self,
+        directory: &Path,
+        found: &mut dyn FnMut(&Path, Metadata) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        for path in self.entries(directory)? {
+            let metadata = self.metadata(&path)?.filter(|metadata| metadata.kind == FileKind::File);
+            if let Some(metadata) = metadata
+                && !found(&path, metadata)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The paths in a directory; none if it has gone meanwhile.
+    fn entries(&self, directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        match self.disk.read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.directory => {
+                Ok(Vec::new())
+            }
+            other => other.map_err(|error| self.list_error(directory, &error)),
+        }
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>, StoreError> {
+        self.disk.symlink_metadata(path).map_err(|error| self.list_error(path, &error))
+    }
+
+    fn list_error(&self, path: &Path, error: &io::Error) -> StoreError {
+        let kind = StoreError::io(Operation::List, &self.location, error);
+        StoreError { cause: format!("{}: {error}", path.display()), ..kind }
+    }
+}
+
+impl PrunableBackend for DirectoryStore {
+    fn list(
+        &self,
+        form: StorageForm,
+        found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.for_each_file(&mut |path, metadata| match self.chunk_at(path, form) {
+            Some(id) => found(Listed { id, stored_len: metadata.len, modified: Some(metadata.modified) }),
+            None => Ok(true),
+        })
+    }
+
+    fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError> {
+        self.disk.remove_file(&chunk_path(&self.directory, id, form)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::missing(Operation::Remove, &self.location, id),
+            _ => self.error(Operation::Remove, id, &error),
+        })
+    }
+
+    fn remove_leftovers(&self, older_than: SystemTime) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        self.for_each_file(&mut |path, metadata| {
+            if metadata.modified < older_than && path.file_name().is_some_and(is_temporary) {
+                match self.disk.remove_file(path) {
+                    Ok(()) => removed += 1,
+                    // Its writer, or another prune, was faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(self.list_error(path, &error)),
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(removed)
+    }
+}
+
+fn has_prefix_name(path: &Path) -> bool {
+    path.file_name().is_some_and(is_prefix)
+}
