@@ -21,15 +21,15 @@ pub struct Vectors {
     inputs: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The hash of one window.
+/// Bytes, and the hash of each window of 48 in them.
 #[derive(Debug, Deserialize)]
 pub struct HashSample {
-    /// 48 bytes.
-    #[serde(rename = "window_hex", deserialize_with = "hex")]
-    pub window: Vec<u8>,
-    /// Their hash.
-    #[serde(deserialize_with = "hex_u32")]
-    pub hash: u32,
+    /// At least 48 bytes.
+    #[serde(rename = "window_hex", alias = "stream_hex", deserialize_with = "hex")]
+    pub bytes: Vec<u8>,
+    /// The hashes of the first window and, rolling on, of the others.
+    #[serde(rename = "hash", alias = "hashes", deserialize_with = "hashes")]
+    pub hashes: Vec<u32>,
 }
 
 /// The discriminator for three sizes.
@@ -62,7 +62,7 @@ pub struct Vector {
     pub discriminator: Option<u32>,
     /// How many chunks.
     pub chunk_count: usize,
-    /// How many of them are exactly `min` long.
+    /// How many of them but for the last are exactly `min` long.
     pub count_cut_at_min: usize,
     /// Lengths of the first chunks.
     pub lengths_first: Vec<usize>,
@@ -120,8 +120,18 @@ fn hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> 
     from_hex(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not hexadecimal"))
 }
 
-fn hex_u32<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    u32::from_str_radix(&String::deserialize(deserializer)?, 16).map_err(D::Error::custom)
+fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) => vec![text],
+        OneOrMany::Many(texts) => texts,
+    };
+    texts.iter().map(|text| u32::from_str_radix(text, 16).map_err(D::Error::custom)).collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn kernels_agree_on_every_short_length() {
         }
     }
     assert_eq!(all(Kernel::SCALAR, &bytes[..48], 1), [48]);
-    assert_eq!(all(Kernel::SCALAR, &bytes[..47], 1), []);
+    assert!(all(Kernel::SCALAR, &bytes[..47], 1).is_empty());
 }
 
 #[test]
