@@ -1,5 +1,9 @@
 //! One step of a plan: a run of neighbouring chunks of the target and where their bytes come from.
 
+use core::ops::Range;
+
+use super::chunk_list::ChunkList;
+
 /// A run of neighbouring chunks of the target index with one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -35,4 +39,30 @@ pub enum Source {
     },
     /// The chunk source. One chunk a step.
     Fetch,
+}
+
+impl Step {
+    /// First position behind the run.
+    #[must_use]
+    pub const fn until(&self) -> u32 {
+        self.first.saturating_add(self.count)
+    }
+
+    /// Bytes of the target that the run covers.
+    ///
+    /// # Errors
+    /// The list's own.
+    pub fn byte_len<L: ChunkList>(&self, target: &L) -> Result<u64, L::Error> {
+        let range = self.byte_range(target)?;
+        Ok(range.end - range.start)
+    }
+
+    /// Where in the target the run lies.
+    ///
+    /// # Errors
+    /// The list's own.
+    pub fn byte_range<L: ChunkList>(&self, target: &L) -> Result<Range<u64>, L::Error> {
+        let start = target.entry(self.first)?.start;
+        Ok(start..target.entry(self.until().saturating_sub(1))?.end)
+    }
 }

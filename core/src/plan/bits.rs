@@ -1,0 +1,101 @@
+//! One bit a chunk, in memory that the caller brings: which chunks are in place, which are done.
+
+/// A set of positions below a fixed length.
+#[derive(Debug)]
+pub struct Bits<'w> {
+    words: &'w mut [u64],
+    len: u32,
+}
+
+/// The memory handed in is too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{len} bits need {needed} words, not {given}", needed = words_needed(*len))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TooFewWords {
+    /// Bits wanted.
+    pub len: u32,
+    /// Words handed in.
+    pub given: usize,
+}
+
+/// Number of 8-byte words that so many bits need.
+#[must_use]
+pub const fn words_needed(len: u32) -> usize {
+    len.div_ceil(u64::BITS) as usize
+}
+
+impl<'w> Bits<'w> {
+    /// The empty set of positions below `len`; the content of `words` does not matter.
+    ///
+    /// # Errors
+    /// [`TooFewWords`].
+    pub fn new(words: &'w mut [u64], len: u32) -> Result<Self, TooFewWords> {
+        let given = words.len();
+        let words = words.get_mut(..words_needed(len)).ok_or(TooFewWords { len, given })?;
+        words.fill(0);
+        Ok(Self { words, len })
+    }
+
+    /// Number of positions that can be in the set.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether no position can be in the set.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether `position` is in the set; one at or above the length never is.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, position: u32) -> bool {
+        position < self.len && self.words[(position / 64) as usize] >> (position % 64) & 1 == 1
+    }
+
+    /// Adds or removes `position`; whether it is below the length.
+    #[inline]
+    pub fn set(&mut self, position: u32, value: bool) -> bool {
+        if position >= self.len {
+            return false;
+        }
+        let word = &mut self.words[(position / 64) as usize];
+        *word = *word & !(1 << (position % 64)) | u64::from(value) << (position % 64);
+        true
+    }
+
+    /// Number of positions in the set.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_get_count() {
+        let mut words = [u64::MAX; 3];
+        let mut bits = Bits::new(&mut words, 130).unwrap();
+        assert_eq!(bits.count(), 0);
+        for position in [0, 63, 64, 129] {
+            assert!(bits.set(position, true));
+        }
+        assert!(!bits.set(130, true));
+        assert_eq!(bits.count(), 4);
+        bits.set(64, false);
+        let found: alloc::vec::Vec<_> = (0..200).filter(|position| bits.get(*position)).collect();
+        assert_eq!(found, [0, 63, 129]);
+    }
+
+    #[test]
+    fn too_little_memory_is_said() {
+        let error = Bits::new(&mut [0; 2], 129).unwrap_err();
+        assert_eq!(error, TooFewWords { len: 129, given: 2 });
+        assert!(Bits::new(&mut [], 0).unwrap().is_empty());
+    }
+}
