@@ -4,7 +4,7 @@ use crate::shell::{cargo, run, workspace_root};
 
 /// Builds the corpus; does nothing when it is there.
 pub(crate) fn corpus() -> anyhow::Result<()> {
-    run(&mut cargo(&["run", "--quiet", "--release", "--package", "desync-corpus"]))
+    run(&mut cargo(&["run", "--quiet", "--package", "desync-corpus"]))
 }
 
 /// Measures the release build on the corpus, which is built first if missing.
@@ -14,7 +14,7 @@ pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
         corpus()?;
         run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))?;
     }
-    run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
+    run(cargo(&["run", "--quiet", "--package", "desync-bench", "--"]).args(options))
 }
 
 /// Fuzzes one decoder, or all, for some seconds each.
