@@ -9,14 +9,8 @@ use super::rolling_hash::RollingHash;
 
 /// A window whose hash `h` has `h mod d = d − 1` may end a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Discriminator(NonZeroU32);
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Discriminator {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Discriminator({=u32})", self.get());
-    }
-}
 
 impl Discriminator {
     /// The discriminator `d` itself; [`super::ChunkSizes::discriminator`] finds the one for chunk sizes.

@@ -1,6 +1,14 @@
-//! The seam for decoding stored chunks, and what a decoder may refuse.
+//! The seam for decoding stored chunks, what a decoder may refuse, and the decoders that need no host.
+//!
+//! Encoding lives with the hosts: a device only reads chunks.
 
 use alloc::vec::Vec;
+
+mod plain;
+pub mod zstd;
+
+pub use plain::PlainDecoder;
+pub use zstd::ZstdDecoder;
 
 /// Decodes one stored chunk.
 pub trait Decoder {
