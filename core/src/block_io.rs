@@ -1,14 +1,16 @@
 //! Devices as the core sees them: bytes at offsets, with a power-loss contract.
 //!
-//! Knows nothing of chunks beyond the gate: writing data takes a [`VerifiedChunk`].
+//! Knows nothing of chunks beyond the gate: writing data takes [`VerifiedBytes`].
 //!
 //! # Power-loss contract
-//! After power is lost during [`BlockWrite::write`] or [`BlockWrite::zero`], the bytes of that range are
-//! unspecified and every other byte is as it was. After a successful [`BlockWrite::sync`], everything
+//! After power is lost during [`BlockWrite::write`], [`BlockWrite::zero`] or [`BlockShare::share`], the bytes
+//! of that range are unspecified and every other byte is as it was. After a successful [`BlockWrite::sync`], everything
 //! written before it survives any later power loss. Nothing else may be relied upon: writes that were not
 //! synced may survive in any order, in part or not at all.
 
-use crate::verified::VerifiedChunk;
+use core::ops::Range;
+
+use crate::verified::VerifiedBytes;
 
 /// A readable device: the target of an extraction, or a seed.
 pub trait BlockRead {
@@ -24,11 +26,11 @@ pub trait BlockRead {
 
 /// A writable device. See the module for what a power cut may leave behind.
 pub trait BlockWrite: BlockRead {
-    /// Writes part of a verified chunk at `offset`: `chunk.bytes()` whole.
+    /// Writes `bytes` at `offset`.
     ///
     /// # Errors
     /// The device's own; the range is unspecified then.
-    fn write(&mut self, offset: u64, chunk: VerifiedChunk<&[u8]>) -> Result<(), Self::Error>;
+    fn write(&mut self, offset: u64, bytes: VerifiedBytes<'_>) -> Result<(), Self::Error>;
 
     /// Makes `len` bytes from `offset` on read as zeros, by the cheapest means the device has.
     ///
@@ -41,4 +43,29 @@ pub trait BlockWrite: BlockRead {
     /// # Errors
     /// The device's own; what was written since the last sync is unspecified then.
     fn sync(&mut self) -> Result<(), Self::Error>;
+}
+
+/// A target that can take over storage of a source `S` without copying, as file systems with reflinks can.
+///
+/// A device that cannot implements it with an empty body.
+pub trait BlockShare<S: ?Sized>: BlockWrite {
+    /// Makes `offset..offset + len` of this device share storage with `source` from `source_offset` on, as
+    /// far as blocks allow.
+    ///
+    /// Returns the sub-range of this device, in its own offsets, that now holds what the source held at the
+    /// moment of sharing; nothing outside it has changed. `None` (or an empty range) if nothing is shared.
+    /// Shared bytes are not verified: whoever asks for them reads them back.
+    ///
+    /// # Errors
+    /// The device's own; the range is unspecified then. That sharing is not possible is no error.
+    fn share(
+        &mut self,
+        source: &mut S,
+        source_offset: u64,
+        offset: u64,
+        len: u64,
+    ) -> Result<Option<Range<u64>>, Self::Error> {
+        let _ = (source, source_offset, offset, len);
+        Ok(None)
+    }
 }

@@ -26,4 +26,4 @@ mod verified;
 
 pub use digest::{ChunkId, DigestKind};
 pub use limits::Limits;
-pub use verified::{Mismatch, VerifiedChunk};
+pub use verified::{Mismatch, VerifiedBytes, VerifiedChunk};

@@ -1,9 +1,10 @@
 //! The gate: bytes whose name was computed from themselves.
 //!
-//! Writing to a target takes a [`VerifiedChunk`], and only hashing makes one; so no unverified byte can
-//! reach a target by mistake. The type is the argument.
+//! Writing to a target takes [`VerifiedBytes`], they come only from a [`VerifiedChunk`], and only hashing
+//! makes one; so no unverified byte can reach a target by mistake. The type is the argument.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::digest::{ChunkId, DigestKind};
 
@@ -51,10 +52,29 @@ impl<B: AsRef<[u8]>> VerifiedChunk<B> {
         self.bytes.as_ref()
     }
 
+    /// All its bytes, as a target takes them.
+    #[must_use]
+    pub fn all(&self) -> VerifiedBytes<'_> {
+        VerifiedBytes(self.bytes.as_ref())
+    }
+
+    /// Some of its bytes, as a target takes them; `None` if `range` does not lie within the chunk.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Option<VerifiedBytes<'_>> {
+        self.bytes.as_ref().get(range).map(VerifiedBytes)
+    }
+
     /// The same chunk with its bytes borrowed.
     #[must_use]
     pub fn borrow(&self) -> VerifiedChunk<&[u8]> {
         VerifiedChunk { id: self.id, bytes: self.bytes.as_ref() }
+    }
+
+    /// The same chunk in a buffer of its own that threads can share.
+    #[cfg(target_has_atomic = "ptr")]
+    #[must_use]
+    pub fn to_shared(&self) -> VerifiedChunk<alloc::sync::Arc<[u8]>> {
+        VerifiedChunk { id: self.id, bytes: self.bytes.as_ref().into() }
     }
 }
 
@@ -69,6 +89,37 @@ impl<B> VerifiedChunk<B> {
     #[must_use]
     pub fn into_bytes(self) -> B {
         self.bytes
+    }
+}
+
+/// Bytes of a verified chunk, all of them or a part; made by [`VerifiedChunk::all`] and
+/// [`VerifiedChunk::part`] only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedBytes<'a>(&'a [u8]);
+
+impl<'a> VerifiedBytes<'a> {
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none: a part of length 0.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for VerifiedBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifiedBytes({} bytes)", self.0.len())
     }
 }
 
@@ -89,5 +140,17 @@ mod tests {
         let error = VerifiedChunk::check(DigestKind::Sha512_256, id, b"abd").unwrap_err();
         assert_eq!(error.expected, id);
         assert_eq!(error.found, DigestKind::Sha512_256.id_of(b"abd"));
+    }
+
+    #[test]
+    fn parts_lie_within_the_chunk() {
+        let chunk = VerifiedChunk::name(DigestKind::Sha256, b"abcdef");
+        assert_eq!(chunk.all().bytes(), b"abcdef");
+        assert_eq!(chunk.part(2..4).map(VerifiedBytes::bytes), Some(&b"cd"[..]));
+        assert!(chunk.part(6..6).is_some_and(VerifiedBytes::is_empty));
+        assert_eq!(chunk.part(5..7), None);
+        #[expect(clippy::reversed_empty_ranges, reason = "what a careless caller may pass")]
+        let reversed = 4..2;
+        assert_eq!(chunk.part(reversed), None);
     }
 }

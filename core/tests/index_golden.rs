@@ -86,7 +86,8 @@ fn bad_indexes_get_their_verdicts() {
 fn bad_indexes_are_refused_for_the_right_reason() {
     let archive = fs::read(golden().join("bad.tar")).unwrap();
     let files = untar(&archive);
-    let reasons: [(&str, fn(&IndexError) -> bool); 25] = [
+    type IsReason = fn(&IndexError) -> bool;
+    let reasons: [(&str, IsReason); 25] = [
         ("trailing-byte", |e| matches!(e, IndexError::TrailingBytes { offset: 224 })),
         ("no-tail", |e| matches!(e, IndexError::Truncated { offset: 184, chunks: 3 })),
         ("cut-in-tail", |e| matches!(e, IndexError::Truncated { offset: 219, chunks: 3 })),

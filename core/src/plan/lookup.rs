@@ -111,12 +111,6 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
             at = next_slot(at, self.slots.len());
         }
     }
-
-    /// Asks the memory for what [`Lookup::first`] will read, without waiting for the answer.
-    #[inline]
-    pub(super) fn touch(&self, id: &ChunkId) {
-        black_box(self.slots[home_of(self.key.hash(id), self.slots.len())]);
-    }
 }
 
 fn enter_batch<L: ChunkList>(
