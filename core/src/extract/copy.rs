@@ -1,0 +1,203 @@
+//! Steps whose bytes lie in a seed or earlier in the target: read, verify, write.
+//!
+//! Where target and seed can share storage, the middle of a run is shared first. Then what lies in the
+//! *target* is read and hashed, for the seed may have changed in between; nothing shared is written. A chunk
+//! that straddles the edge of the shared range is put together from the target's bytes and the seed's,
+//! verified as a whole, and only its unshared part is written. So each byte is read once, also when shared.
+
+use core::ops::Range;
+
+use super::env::{Observer, SeedPolicy};
+use super::error::{ExtractError, Operation, target};
+use super::runner::{Job, StepError};
+use super::tally::Obtained;
+use crate::block_io::{BlockRead, BlockShare};
+use crate::chunk_source::ChunkSource;
+use crate::format::ChunkEntry;
+use crate::plan::ChunkList;
+use crate::verified::{Mismatch, VerifiedChunk};
+
+/// One chunk of a run that comes from a seed.
+struct SeedChunk {
+    position: u32,
+    entry: ChunkEntry,
+    seed: u16,
+    seed_position: u32,
+    /// Offset of its first byte in the seed.
+    seed_start: u64,
+    /// The part of the chunk that is shared, counted from its first byte; may be empty.
+    shared: Range<u64>,
+}
+
+/// Why a seed's chunk is of no use.
+enum Refusal<S> {
+    Unreadable { offset: u64, error: S },
+    Mismatch(Mismatch),
+}
+
+impl<T, L, D, S, C, O> Job<'_, '_, T, L, D, S, C, O>
+where
+    T: ChunkList,
+    L: ChunkList<Error = T::Error>,
+    D: BlockShare<S>,
+    S: BlockRead,
+    C: ChunkSource,
+    O: Observer,
+{
+    pub(super) fn copy_from_target(&mut self, first: u32) -> Result<(), StepError<T, D, S, C>> {
+        let positions = self.step.first..self.step.until();
+        for (position, source) in positions.clone().zip(first..) {
+            let (entry, earlier) = (self.entry(position)?, self.list_entry(source, position)?);
+            if source >= self.step.first || !same_chunk(&entry, &earlier) {
+                return Err(ExtractError::BadStep { position });
+            }
+        }
+        for (position, source) in positions.zip(first..) {
+            let (entry, earlier) = (self.entry(position)?, self.list_entry(source, position)?);
+            self.copy_chunk_from_target(position, &entry, earlier.start)?;
+        }
+        Ok(())
+    }
+
+    fn copy_chunk_from_target(
+        &mut self,
+        position: u32,
+        entry: &ChunkEntry,
+        from: u64,
+    ) -> Result<(), StepError<T, D, S, C>> {
+        let buffer = self.runner.room(entry.len())?;
+        self.env.target.read(from, buffer).map_err(target(Operation::Read, from))?;
+        let Ok(chunk) = VerifiedChunk::check(self.env.digest, entry.id, &*buffer) else {
+            self.outcome.tally.target_chunks_refused += 1;
+            return self.fetch_chunk(position, entry);
+        };
+        self.env.target.write(entry.start, chunk.all()).map_err(target(Operation::Write, entry.start))?;
+        self.done(position, entry, Obtained::Target);
+        Ok(())
+    }
+
+    pub(super) fn copy_from_seed(&mut self, seed: u16, first: u32) -> Result<(), StepError<T, D, S, C>> {
+        let positions = self.step.first..self.step.until();
+        for (position, seed_position) in positions.clone().zip(first..) {
+            let entry = self.entry(position)?;
+            if !same_chunk(&entry, &self.seed_entry(seed, seed_position, position)?) {
+                return Err(ExtractError::BadStep { position });
+            }
+        }
+        let shared = self.share_with_seed(seed, first)?;
+        for (position, seed_position) in positions.zip(first..) {
+            let entry = self.entry(position)?;
+            let seed_start = self.seed_entry(seed, seed_position, position)?.start;
+            let shared = overlap(&(entry.start..entry.end), &shared);
+            let shared = shared.start - entry.start..shared.end - entry.start;
+            self.take_from_seed(&SeedChunk { position, entry, seed, seed_position, seed_start, shared })?;
+        }
+        Ok(())
+    }
+
+    /// The part of the step's range that shares storage with the seed now; empty if none does.
+    fn share_with_seed(&mut self, seed: u16, first: u32) -> Result<Range<u64>, StepError<T, D, S, C>> {
+        let range = self.step.byte_range(self.env.list).map_err(ExtractError::List)?;
+        let source_start = self.seed_entry(seed, first, self.step.first)?.start;
+        let Some(source) = self.env.seeds.get_mut(usize::from(seed)) else {
+            return Err(ExtractError::BadStep { position: self.step.first });
+        };
+        let shared = self
+            .env
+            .target
+            .share(&mut source.device, source_start, range.start, range.end - range.start)
+            .map_err(target(Operation::Share, range.start))?;
+        Ok(overlap(&range, &shared.unwrap_or_default()))
+    }
+
+    fn take_from_seed(&mut self, wanted: &SeedChunk) -> Result<(), StepError<T, D, S, C>> {
+        if let Err(refusal) = self.try_take_from_seed(wanted)? {
+            if self.env.seed_policy == SeedPolicy::Fail {
+                return Err(wanted.failure(refusal));
+            }
+            self.outcome.tally.seed_chunks_refused += 1;
+            self.outcome.refused_seed = Some(wanted.seed);
+            return self.fetch_chunk(wanted.position, &wanted.entry);
+        }
+        self.outcome.tally.shared_bytes += wanted.shared.end - wanted.shared.start;
+        self.done(wanted.position, &wanted.entry, Obtained::Seed { seed: wanted.seed });
+        Ok(())
+    }
+
+    /// Puts a chunk together, verifies it and writes what is not shared; or says why the seed is no use.
+    #[expect(clippy::type_complexity, reason = "the two ways to fail are told apart by position")]
+    fn try_take_from_seed(
+        &mut self,
+        wanted: &SeedChunk,
+    ) -> Result<Result<(), Refusal<S::Error>>, StepError<T, D, S, C>> {
+        let SeedChunk { entry, shared, .. } = wanted;
+        let Some(seed) = self.env.seeds.get_mut(usize::from(wanted.seed)) else {
+            return Err(ExtractError::BadStep { position: wanted.position });
+        };
+        let buffer = self.runner.room(entry.len())?;
+        // Offsets within a chunk fit `usize`, since the buffer of its length does.
+        let inner = shared.start as usize..shared.end as usize;
+        if !inner.is_empty() {
+            let from = entry.start + shared.start;
+            self.env.target.read(from, &mut buffer[inner.clone()]).map_err(target(Operation::Read, from))?;
+        }
+        let unshared = if inner.is_empty() {
+            [0..buffer.len(), 0..0]
+        } else {
+            [0..inner.start, inner.end..buffer.len()]
+        };
+        for piece in unshared.iter().filter(|piece| !piece.is_empty()) {
+            let offset = wanted.seed_start + piece.start as u64;
+            if let Err(error) = seed.device.read(offset, &mut buffer[piece.clone()]) {
+                return Ok(Err(Refusal::Unreadable { offset, error }));
+            }
+        }
+        let chunk = match VerifiedChunk::check(self.env.digest, entry.id, &*buffer) {
+            Ok(chunk) => chunk,
+            Err(mismatch) => return Ok(Err(Refusal::Mismatch(mismatch))),
+        };
+        for piece in unshared {
+            let offset = entry.start + piece.start as u64;
+            if let Some(bytes) = chunk.part(piece).filter(|bytes| !bytes.is_empty()) {
+                self.env.target.write(offset, bytes).map_err(target(Operation::Write, offset))?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// A chunk of the target's list that a step names as a source.
+    fn list_entry(&self, source: u32, position: u32) -> Result<ChunkEntry, StepError<T, D, S, C>> {
+        if source >= self.env.list.len() {
+            return Err(ExtractError::BadStep { position });
+        }
+        self.env.list.entry(source).map_err(ExtractError::List)
+    }
+
+    /// A chunk of a seed's list that a step names as a source.
+    fn seed_entry(&self, seed: u16, source: u32, position: u32) -> Result<ChunkEntry, StepError<T, D, S, C>> {
+        match self.env.seeds.get(usize::from(seed)) {
+            Some(seed) if source < seed.list.len() => seed.list.entry(source).map_err(ExtractError::List),
+            _ => Err(ExtractError::BadStep { position }),
+        }
+    }
+}
+
+impl SeedChunk {
+    fn failure<D, S, C, L>(&self, refusal: Refusal<S>) -> ExtractError<D, S, C, L> {
+        let (seed, position) = (self.seed, self.seed_position);
+        match refusal {
+            Refusal::Unreadable { offset, error } => ExtractError::SeedRead { seed, position, offset, error },
+            Refusal::Mismatch(mismatch) => ExtractError::SeedMismatch { seed, position, mismatch },
+        }
+    }
+}
+
+fn same_chunk(a: &ChunkEntry, b: &ChunkEntry) -> bool {
+    a.id == b.id && a.len() == b.len()
+}
+
+/// What two ranges have in common; an empty range within `outer` if nothing.
+fn overlap(outer: &Range<u64>, other: &Range<u64>) -> Range<u64> {
+    let start = other.start.clamp(outer.start, outer.end);
+    start..other.end.clamp(start, outer.end)
+}
