@@ -4,9 +4,28 @@
 //! Whatever the number of workers, the result is the same. A cancelled pipeline is an error, never a
 //! shorter result.
 
+mod chop;
+mod chunk_set;
 mod context;
+mod copy;
 mod error;
+mod info;
+mod make;
 mod pool;
+mod prune;
+mod ranges;
+#[cfg(test)]
+mod testing;
+mod verify_index;
+mod verify_store;
 
+pub use chop::chop;
+pub use chunk_set::ChunkSet;
 pub use context::{Cancel, Context, NoProgress, Phase, Progress};
+pub use copy::copy;
 pub use error::Error;
+pub use info::{ChunkLength, ChunkLengths, Info, Whereabouts, info};
+pub use make::{Extent, Extents, IndexSink, MakeOptions, MakeStats, make};
+pub use prune::{PruneStats, prune};
+pub use verify_index::verify_index;
+pub use verify_store::{BadChunk, VerifyOptions, VerifyStats, verify_store};

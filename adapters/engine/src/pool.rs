@@ -254,8 +254,7 @@ mod tests {
     #[test]
     fn first_error_ends_the_run() {
         let result = with_context(4, |context, _| {
-            let work =
-                || |n: u64| if n == 5 { Err(Error::Unsupported("five".into())) } else { Ok(n) };
+            let work = || |n: u64| if n == 5 { Err(Error::Unsupported("five".into())) } else { Ok(n) };
             ordered(context, 4, (0..u64::MAX).map(Ok), work, |_| Ok(()))
         });
         assert_eq!(result.unwrap_err().to_string(), "five");
@@ -264,12 +263,18 @@ mod tests {
     #[test]
     fn cancelling_is_an_error() {
         let result = with_context(2, |context, cancel| {
-            ordered(context, 4, (0..u64::MAX).map(Ok), || |n: u64| Ok(n), |n| {
-                if n == 100 {
-                    cancel.cancel();
-                }
-                Ok(())
-            })
+            ordered(
+                context,
+                4,
+                (0..u64::MAX).map(Ok),
+                || |n: u64| Ok(n),
+                |n| {
+                    if n == 100 {
+                        cancel.cancel();
+                    }
+                    Ok(())
+                },
+            )
         });
         assert!(matches!(result, Err(Error::Interrupted)));
     }

@@ -1,0 +1,109 @@
+//! Scanned stretches in, chunks out, in order.
+//!
+//! A chunk inside one block borrows the block; a chunk that spans stretches is copied together, once. A
+//! chunk of nothing but a gap's zeros needs no bytes at all when it is the index's null chunk.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
+
+use super::blocks::{Block, Stretch};
+
+/// The bytes of one chunk.
+pub(super) enum ChunkBytes {
+    /// Part of a block: a range of its fresh bytes.
+    Slice(Arc<Block>, Range<usize>),
+    /// Bytes of several stretches, copied together.
+    Joined(Vec<u8>),
+}
+
+impl AsRef<[u8]> for ChunkBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Slice(block, range) => &block.fresh()[range.clone()],
+            Self::Joined(bytes) => bytes,
+        }
+    }
+}
+
+/// One chunk of the blob.
+pub(super) struct Cut {
+    /// Offset of the first byte after it.
+    pub(super) end: u64,
+    /// Its bytes; `None` for the null chunk: as many zeros as the maximum chunk size.
+    pub(super) bytes: Option<ChunkBytes>,
+}
+
+/// Turns stretches with their candidates into chunks.
+pub(super) struct Cutter {
+    chooser: CutChooser,
+    null_len: u64,
+    /// Bytes of the chunk that has begun but not ended, up to the end of the last stretch.
+    held: Vec<u8>,
+    /// Offset of the end of the last stretch.
+    position: u64,
+}
+
+impl Cutter {
+    pub(super) fn new(sizes: ChunkSizes, rule: CutRule) -> Self {
+        Self { chooser: CutChooser::new(&sizes, rule), null_len: sizes.max(), held: Vec::new(), position: 0 }
+    }
+
+    /// Whether stretches must be scanned before they are pushed.
+    pub(super) const fn needs_candidates(&self) -> bool {
+        self.chooser.needs_candidates()
+    }
+
+    /// Takes the next stretch and all its candidates, ascending offsets in the blob, and hands each chunk
+    /// that ends in it to `found`.
+    pub(super) fn push(&mut self, stretch: &Stretch, candidates: &[u64], mut found: impl FnMut(Cut)) {
+        let start = self.position;
+        let end = match stretch {
+            Stretch::Data(block) => block.end(),
+            Stretch::Gap(len) => start + len,
+        };
+        let mut candidates = candidates.iter().copied();
+        let mut taken = start;
+        while let Some(chunk) = self.chooser.next(&mut candidates, end, false) {
+            let bytes = self.bytes_of(stretch, start, taken..chunk.end);
+            taken = chunk.end;
+            found(Cut { end: chunk.end, bytes });
+        }
+        self.hold(stretch, start, taken..end);
+        self.position = end;
+    }
+
+    /// The last chunk, if bytes are left.
+    pub(super) fn finish(&mut self) -> Option<Cut> {
+        let bytes = std::mem::take(&mut self.held);
+        (!bytes.is_empty()).then(|| Cut { end: self.position, bytes: Some(ChunkBytes::Joined(bytes)) })
+    }
+
+    /// The bytes of a chunk: those held, then `range` of the stretch that starts at `start`.
+    fn bytes_of(&mut self, stretch: &Stretch, start: u64, range: Range<u64>) -> Option<ChunkBytes> {
+        if self.held.is_empty() {
+            match stretch {
+                Stretch::Data(block) => {
+                    return Some(ChunkBytes::Slice(Arc::clone(block), within(start, &range)));
+                }
+                Stretch::Gap(_) if range.end - range.start == self.null_len => return None,
+                Stretch::Gap(_) => {}
+            }
+        }
+        self.hold(stretch, start, range);
+        Some(ChunkBytes::Joined(std::mem::take(&mut self.held)))
+    }
+
+    fn hold(&mut self, stretch: &Stretch, start: u64, range: Range<u64>) {
+        match stretch {
+            Stretch::Data(block) => self.held.extend_from_slice(&block.fresh()[within(start, &range)]),
+            Stretch::Gap(_) => self.held.resize(self.held.len() + (range.end - range.start) as usize, 0),
+        }
+    }
+}
+
+/// A range of the blob as a range of the block whose fresh bytes start at `start`.
+fn within(start: u64, range: &Range<u64>) -> Range<usize> {
+    (range.start - start) as usize..(range.end - start) as usize
+}

@@ -1,0 +1,113 @@
+//! `make`: one streaming pass that cuts, names, compresses and keeps.
+//!
+//! Blocks of the input are scanned by the workers in any order; the coordinator chooses the cuts in order;
+//! the workers name each chunk and, if the store lacks it, compress and keep it. The coordinator hands the
+//! index items out in order. The input is read once and may be a pipe; memory is bounded by the block and
+//! chunk sizes and the number of workers.
+//!
+//! Invariants
+//! - The items equal those of `desync_core::chunking::reference` for any number of workers (test:
+//!   `any_worker_count_equals_the_oracle`).
+//! - When [`make`] returns `Ok`, every chunk is durable in the store.
+
+mod blocks;
+mod cutter;
+mod header;
+mod input;
+mod pipeline;
+
+use desync_core::chunking::{ChunkSizes, CutRule, Kernel};
+use desync_core::format::{Index, IndexHeader, IndexItem};
+use desync_core::plan::zero_id;
+use desync_core::{ChunkId, DigestKind};
+use desync_store::ChunkStore;
+
+use crate::{Context, Error};
+pub use input::{Extent, Extents};
+
+#[cfg(test)]
+mod tests;
+
+/// How to cut and name.
+#[derive(Clone, Copy, Debug)]
+pub struct MakeOptions {
+    /// Smallest, average and largest chunk.
+    pub sizes: ChunkSizes,
+    /// Which positions may be cuts.
+    pub rule: CutRule,
+    /// What names the chunks.
+    pub digest: DigestKind,
+    /// What finds the candidates; changes the speed, never the result.
+    pub kernel: Kernel,
+}
+
+impl Default for MakeOptions {
+    fn default() -> Self {
+        Self {
+            sizes: ChunkSizes::DEFAULT,
+            rule: CutRule::Casync,
+            digest: DigestKind::Sha512_256,
+            kernel: Kernel::SCALAR,
+        }
+    }
+}
+
+/// What a run of `make` did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MakeStats {
+    /// Chunks in the index.
+    pub chunks: u64,
+    /// Bytes of the blob.
+    pub bytes: u64,
+}
+
+/// Where the index goes while it is made: the header first, then each item in order.
+pub trait IndexSink {
+    /// Called once, before any item.
+    ///
+    /// # Errors
+    /// The sink's own; ends the run.
+    fn header(&mut self, header: &IndexHeader) -> Result<(), Error>;
+
+    /// Called for each chunk in order.
+    ///
+    /// # Errors
+    /// The sink's own; ends the run.
+    fn item(&mut self, item: IndexItem) -> Result<(), Error>;
+}
+
+/// An index kept in memory as it is made.
+impl IndexSink for Option<Index> {
+    fn header(&mut self, header: &IndexHeader) -> Result<(), Error> {
+        *self = Some(Index { header: *header, items: Vec::new() });
+        Ok(())
+    }
+
+    fn item(&mut self, item: IndexItem) -> Result<(), Error> {
+        self.as_mut().expect("the header comes first").items.push(item);
+        Ok(())
+    }
+}
+
+/// Cuts and names `input`, keeps its chunks in `store` if there is one, and hands the index to `sink`.
+///
+/// When it returns, all chunks are durable; so whoever publishes the index afterwards never publishes one
+/// that refers to chunks which are not there.
+///
+/// # Errors
+/// The first failure of input, store or sink; [`Error::Interrupted`] if cancelled. Chunks kept by then stay
+/// in the store, where the next run finds them.
+pub fn make(
+    input: &mut dyn Extents,
+    store: Option<&dyn ChunkStore>,
+    options: &MakeOptions,
+    sink: &mut dyn IndexSink,
+    context: &Context<'_>,
+) -> Result<MakeStats, Error> {
+    pipeline::run(input, store, options, sink, context)
+}
+
+/// The null chunk of an index: its maximum size of zeros.
+pub(crate) fn null_id(options: &MakeOptions) -> ChunkId {
+    zero_id(options.digest, options.sizes.max())
+}

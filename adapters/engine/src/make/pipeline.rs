@@ -1,0 +1,269 @@
+//! The coordinator of `make` and its workers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use desync_core::chunking::{Discriminator, Kernel, zero_window_is_candidate};
+use desync_core::format::IndexItem;
+use desync_core::{ChunkId, DigestKind, VerifiedChunk};
+use desync_store::{ChunkStore, WriteOnce};
+
+use super::blocks::{Block, Blocks, Stretch};
+use super::cutter::{ChunkBytes, Cut, Cutter};
+use super::header::header;
+use super::{Extents, IndexSink, MakeOptions, MakeStats, null_id};
+use crate::pool::{InOrder, Pool};
+use crate::{Context, Error, Phase};
+
+/// Blocks read ahead beyond one for each worker.
+const BLOCKS_AHEAD: usize = 2;
+
+/// Bytes of chunks on their way beyond [`BYTES_PER_WORKER`] for each worker.
+const BYTES_AHEAD: u64 = 8 << 20;
+
+/// Bytes of chunks on their way for each worker: enough that none waits while the coordinator reads.
+const BYTES_PER_WORKER: u64 = 2 << 20;
+
+/// What a worker is asked to do.
+enum Job {
+    /// Find the candidates of the block that is stretch number so and so.
+    Scan(u64, Arc<Block>),
+    /// Name chunk number so and so, and keep it if the store lacks it.
+    Keep(u64, ChunkBytes),
+}
+
+/// What a worker answers.
+enum Answer {
+    /// Candidates of a stretch, ascending offsets in the blob.
+    Candidates(u64, Vec<u64>),
+    /// The name of a chunk, which is kept, and its length.
+    Kept(u64, ChunkId, u64),
+}
+
+pub(super) fn run(
+    input: &mut dyn Extents,
+    store: Option<&dyn ChunkStore>,
+    options: &MakeOptions,
+    sink: &mut dyn IndexSink,
+    context: &Context<'_>,
+) -> Result<MakeStats, Error> {
+    let store = store.map(WriteOnce::new);
+    let discriminator = options.sizes.discriminator(options.rule);
+    let kernel = options.kernel;
+    let worker = || {
+        let store = store.as_ref();
+        move |job| match job {
+            Job::Scan(number, block) => {
+                Ok(Answer::Candidates(number, candidates(&block, discriminator, kernel)))
+            }
+            Job::Keep(number, bytes) => {
+                let id = keep(&bytes, options.digest, store)?;
+                Ok(Answer::Kept(number, id, bytes.as_ref().len() as u64))
+            }
+        }
+    };
+    context.progress.begin(Phase::Chunking, input.len().unwrap_or(0));
+    let cutter = Cutter::new(options.sizes, options.rule);
+    let zeros_are_candidates = cutter.needs_candidates() && zero_window_is_candidate(discriminator);
+    let stats = Pool::run(context, worker, |pool| {
+        Coordinator {
+            pool,
+            blocks: Blocks::new(input, zeros_are_candidates),
+            cutter,
+            sink,
+            context,
+            options,
+            null_id: null_id(options),
+            stretches: VecDeque::new(),
+            first_stretch: 0,
+            ends: VecDeque::new(),
+            names: InOrder::new(),
+            chunks_cut: 0,
+            bytes_on_their_way: 0,
+            null_kept: store.is_none(),
+            stats: MakeStats::default(),
+        }
+        .run()
+    })?;
+    context.progress.end();
+    if let Some(store) = &store {
+        context.progress.begin(Phase::Storing, stats.chunks);
+        store.flush()?;
+        context.progress.advance(stats.chunks);
+        context.progress.end();
+    }
+    Ok(stats)
+}
+
+/// All candidates of a block, as offsets in the blob.
+fn candidates(block: &Block, discriminator: Discriminator, kernel: Kernel) -> Vec<u64> {
+    let mut found = Vec::new();
+    let start = block.scan_start();
+    let bytes = block.window_bytes();
+    kernel.candidates(bytes, discriminator, &mut |position| found.push(start + position as u64));
+    found
+}
+
+/// Names a chunk and puts it into the store, unless it is there.
+fn keep(
+    bytes: &ChunkBytes,
+    digest: DigestKind,
+    store: Option<&WriteOnce<&dyn ChunkStore>>,
+) -> Result<ChunkId, Error> {
+    let chunk = VerifiedChunk::name(digest, bytes);
+    if let Some(store) = store {
+        store.keep(chunk.borrow())?;
+    }
+    Ok(chunk.id())
+}
+
+/// Reads ahead, chooses cuts in order, emits index items in order, and bounds what is on its way.
+struct Coordinator<'a, 'p> {
+    pool: &'a mut Pool<'p, Job, Answer>,
+    blocks: Blocks<'a>,
+    cutter: Cutter,
+    sink: &'a mut dyn IndexSink,
+    context: &'a Context<'a>,
+    options: &'a MakeOptions,
+    null_id: ChunkId,
+    /// Stretches read but not cut, in order; a data block's candidates may be on their way.
+    stretches: VecDeque<Scanned>,
+    /// Number of the stretch at the front.
+    first_stretch: u64,
+    /// Ends of chunks whose items have not been emitted, in order.
+    ends: VecDeque<u64>,
+    names: InOrder<ChunkId>,
+    chunks_cut: u64,
+    bytes_on_their_way: u64,
+    /// Whether the null chunk needs no keeping any more.
+    null_kept: bool,
+    stats: MakeStats,
+}
+
+/// A stretch and its candidates, once they are known.
+struct Scanned {
+    stretch: Stretch,
+    candidates: Option<Vec<u64>>,
+}
+
+impl Coordinator<'_, '_> {
+    fn run(mut self) -> Result<MakeStats, Error> {
+        let mut at_end = false;
+        let mut header_sent = false;
+        loop {
+            while !at_end && self.may_read() {
+                self.context.cancel.check()?;
+                let stretch = self.blocks.next()?;
+                if !header_sent {
+                    self.sink.header(&header(stretch.as_ref(), self.options)?)?;
+                    header_sent = true;
+                }
+                match stretch {
+                    Some(stretch) => self.scan(stretch),
+                    None => at_end = true,
+                }
+            }
+            self.cut();
+            self.emit()?;
+            if at_end && self.stretches.is_empty() {
+                break;
+            }
+            if self.pool.in_flight() > 0 {
+                self.wait()?;
+            }
+        }
+        if let Some(cut) = self.cutter.finish() {
+            self.take(cut);
+        }
+        while self.pool.in_flight() > 0 {
+            self.wait()?;
+        }
+        self.emit()?;
+        Ok(self.stats)
+    }
+
+    /// Whether memory allows another block.
+    fn may_read(&self) -> bool {
+        let workers = self.context.workers.get();
+        self.stretches.len() < workers + BLOCKS_AHEAD
+            && self.bytes_on_their_way < BYTES_AHEAD + BYTES_PER_WORKER * workers as u64
+    }
+
+    fn scan(&mut self, stretch: Stretch) {
+        let number = self.first_stretch + self.stretches.len() as u64;
+        let candidates = match &stretch {
+            Stretch::Data(block) if self.cutter.needs_candidates() => {
+                self.pool.submit(Job::Scan(number, Arc::clone(block)));
+                None
+            }
+            _ => Some(Vec::new()),
+        };
+        self.stretches.push_back(Scanned { stretch, candidates });
+    }
+
+    /// Cuts every stretch whose turn it is and whose candidates are known.
+    fn cut(&mut self) {
+        while let Some(Scanned { candidates: Some(_), .. }) = self.stretches.front() {
+            let Some(Scanned { stretch, candidates: Some(candidates) }) = self.stretches.pop_front() else {
+                return;
+            };
+            self.first_stretch += 1;
+            let mut cuts = Vec::new();
+            self.cutter.push(&stretch, &candidates, |cut| cuts.push(cut));
+            for cut in cuts {
+                self.take(cut);
+            }
+        }
+    }
+
+    /// Sends a chunk to be named and kept.
+    fn take(&mut self, cut: Cut) {
+        let number = self.chunks_cut;
+        self.chunks_cut += 1;
+        self.ends.push_back(cut.end);
+        match cut.bytes {
+            Some(bytes) => self.keep(number, bytes),
+            None if self.null_kept => self.names.insert(number, self.null_id),
+            None => {
+                self.null_kept = true;
+                self.keep(number, ChunkBytes::Joined(vec![0; self.options.sizes.max() as usize]));
+            }
+        }
+    }
+
+    fn keep(&mut self, number: u64, bytes: ChunkBytes) {
+        self.bytes_on_their_way += bytes.as_ref().len() as u64;
+        self.pool.submit(Job::Keep(number, bytes));
+    }
+
+    /// Emits the items whose turn it is.
+    fn emit(&mut self) -> Result<(), Error> {
+        while let Some(id) = self.names.pop() {
+            let end = self.ends.pop_front().expect("each named chunk was cut");
+            self.context.progress.advance(end - self.stats.bytes);
+            self.stats.bytes = end;
+            self.stats.chunks += 1;
+            self.sink.item(IndexItem { end, id })?;
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer, and takes those that are there besides.
+    fn wait(&mut self) -> Result<(), Error> {
+        let mut answer = Some(self.pool.recv()?);
+        while let Some((_, taken)) = answer {
+            match taken {
+                Answer::Candidates(number, candidates) => {
+                    let place = usize::try_from(number - self.first_stretch).expect("stretches fit memory");
+                    self.stretches[place].candidates = Some(candidates);
+                }
+                Answer::Kept(number, id, len) => {
+                    self.bytes_on_their_way -= len;
+                    self.names.insert(number, id);
+                }
+            }
+            answer = self.pool.try_recv()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! `make` against the sequential oracle, for inputs that split anywhere.
+
+use std::num::NonZeroUsize;
+
+use desync_core::DigestKind;
+use desync_core::chunking::{ChunkSizes, CutRule, reference};
+use desync_core::format::{FeatureFlags, Index};
+use desync_core::limits::Limits;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Cancel, NoProgress};
+
+/// Bytes whose longer zero runs are reported as holes, in pieces of at most `piece` bytes.
+struct Holey<'a> {
+    bytes: &'a [u8],
+    piece: usize,
+    hole_len_min: usize,
+}
+
+impl Extents for Holey<'_> {
+    fn len(&self) -> Option<u64> {
+        None
+    }
+
+    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let zeros = self.bytes.iter().take_while(|byte| **byte == 0).count();
+        if zeros >= self.hole_len_min {
+            self.bytes = &self.bytes[zeros..];
+            return Ok(Some(Extent::Hole(zeros as u64)));
+        }
+        let len = self.bytes.len().min(self.piece).min(len_max - buffer.len());
+        buffer.extend_from_slice(&self.bytes[..len]);
+        self.bytes = &self.bytes[len..];
+        Ok(Some(Extent::Data))
+    }
+}
+
+fn run(input: &mut dyn Extents, options: &MakeOptions, workers: usize) -> (Index, MakeStats) {
+    let cancel = Cancel::default();
+    let workers = NonZeroUsize::new(workers).unwrap();
+    let context = Context { workers, progress: &NoProgress, cancel: &cancel };
+    let mut index = None;
+    let stats = make(input, None, options, &mut index, &context).unwrap();
+    (index.unwrap(), stats)
+}
+
+/// The items by the oracle.
+fn oracle(bytes: &[u8], options: &MakeOptions) -> Vec<IndexItem> {
+    let mut start = 0;
+    reference::chunk_lengths(bytes, &options.sizes, options.rule)
+        .into_iter()
+        .map(|len| {
+            let end = start + len;
+            let id = options.digest.id_of(&bytes[start..end]);
+            start = end;
+            IndexItem { end: end as u64, id }
+        })
+        .collect()
+}
+
+/// Pieces of random bytes, zeros and repeats, so that cuts, holes and equal chunks all occur.
+fn blob() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        (any::<u64>(), 0usize..40_000).prop_map(|(seed, len)| desync_test_kit::prng(len, seed)),
+        (0usize..300_000).prop_map(|len| vec![0; len]),
+        (any::<u8>(), 0usize..5_000).prop_map(|(byte, len)| vec![byte; len]),
+        Just(desync_test_kit::prng(20_000, 7)),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn sizes() -> impl Strategy<Value = ChunkSizes> {
+    prop_oneof![
+        Just((48, 192, 1024)),
+        Just((1024, 4096, 16_384)),
+        Just((16_384, 65_536, 262_144)),
+        Just((4096, 4096, 4096)),
+        Just((100, 100, 100)),
+    ]
+    .prop_map(|(min, avg, max)| ChunkSizes::new(min, avg, max, &Limits::HOST).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_worker_count_equals_the_oracle(
+        bytes in blob(),
+        sizes in sizes(),
+        rule in prop_oneof![Just(CutRule::Casync), Just(CutRule::Desync)],
+        digest in prop_oneof![Just(DigestKind::Sha512_256), Just(DigestKind::Sha256)],
+        piece in 1usize..100_000,
+        hole_len_min in 1usize..100_000,
+    ) {
+        let options = MakeOptions { sizes, rule, digest, ..MakeOptions::default() };
+        let expected = oracle(&bytes, &options);
+        for workers in [1, 2, 3, 10] {
+            let mut input = Holey { bytes: &bytes, piece, hole_len_min };
+            let (index, stats) = run(&mut input, &options, workers);
+            prop_assert_eq!(&index.items, &expected);
+            prop_assert_eq!(stats, MakeStats { chunks: expected.len() as u64, bytes: bytes.len() as u64 });
+        }
+    }
+}
+
+/// A hole of many gigabytes, which no oracle could read.
+struct Sparse(u64, bool);
+
+impl Extents for Sparse {
+    fn len(&self) -> Option<u64> {
+        Some(self.0)
+    }
+
+    fn next(&mut self, buffer: &mut Vec<u8>, _len_max: usize) -> Result<Option<Extent>, Error> {
+        if self.0 == 0 {
+            return Ok(None);
+        }
+        if std::mem::take(&mut self.1) {
+            buffer.push(1);
+            return Ok(Some(Extent::Data));
+        }
+        Ok(Some(Extent::Hole(std::mem::take(&mut self.0))))
+    }
+}
+
+#[test]
+fn defect_73_holes_are_not_read() {
+    let len = 64 << 30;
+    let (index, stats) = run(&mut Sparse(len, false), &MakeOptions::default(), 2);
+    assert_eq!(stats, MakeStats { chunks: len / (256 << 10), bytes: len });
+    let null = null_id(&MakeOptions::default());
+    assert!(index.items.iter().all(|item| item.id == null));
+
+    // One byte of data in front shifts every chunk, but the first.
+    let (index, stats) = run(&mut Sparse(len, true), &MakeOptions::default(), 2);
+    assert_eq!(stats.bytes, len + 1);
+    assert_ne!(index.items[0].id, null);
+    assert!(index.items[1..index.items.len() - 1].iter().all(|item| item.id == null));
+}
+
+#[test]
+fn an_archive_keeps_its_feature_flags() {
+    let archive_flags = 0xb000_0001_ffef_fe26_u64;
+    let mut entry = Vec::new();
+    for word in [64, 0x1396_fabc_ea5b_bb51, archive_flags, 0o40755, 0, 0, 0, 0] {
+        entry.extend_from_slice(&u64::to_le_bytes(word));
+    }
+    let (index, _) = run(&mut entry.as_slice(), &MakeOptions::default(), 1);
+    assert_eq!(index.header.flags.bits(), archive_flags);
+
+    let (index, _) = run(&mut &b"just a blob"[..], &MakeOptions::default(), 1);
+    assert_eq!(index.header.flags, FeatureFlags::desync_blob(DigestKind::Sha512_256));
+}
+
+#[test]
+fn an_archive_of_another_digest_is_refused() {
+    let mut entry = Vec::new();
+    for word in [64, 0x1396_fabc_ea5b_bb51, 0xb000_0001_ffef_fe26_u64, 0o40755, 0, 0, 0, 0] {
+        entry.extend_from_slice(&u64::to_le_bytes(word));
+    }
+    let options = MakeOptions { digest: DigestKind::Sha256, ..MakeOptions::default() };
+    let cancel = Cancel::default();
+    let context = Context { workers: NonZeroUsize::MIN, progress: &NoProgress, cancel: &cancel };
+    let error = make(&mut entry.as_slice(), None, &options, &mut None, &context).unwrap_err();
+    assert!(error.to_string().contains("sha256"), "{error}");
+}
+
+#[test]
+fn cancelling_is_an_error() {
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let context = Context { workers: NonZeroUsize::MIN, progress: &NoProgress, cancel: &cancel };
+    let error = make(&mut &[1u8; 100][..], None, &MakeOptions::default(), &mut None, &context).unwrap_err();
+    assert!(matches!(error, Error::Interrupted));
+}

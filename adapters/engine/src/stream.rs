@@ -1,0 +1,142 @@
+//! A blob to a writer, in order: `cat`, and `extract` to a pipe.
+//!
+//! Chunks are fetched by all workers at once and written in order by the coordinator. Nothing is read back,
+//! so no step can copy from the target.
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use desync_core::{DigestKind, VerifiedChunk};
+use desync_core::chunk_source::{Wanted, WantedLen};
+use desync_core::format::{ChunkEntry, Index};
+use desync_core::plan::ZeroChunk;
+use desync_store::ChunkStore;
+
+use crate::pool::ordered;
+use crate::seeds::SeedFile;
+use crate::{Context, Error, Phase};
+
+/// Pieces on their way for each worker.
+const PIECES_PER_WORKER: usize = 4;
+
+/// Bytes of zeros written at a time.
+const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// One chunk of the blob and where its bytes come from.
+pub(crate) struct Piece {
+    pub(crate) entry: ChunkEntry,
+    pub(crate) from: PieceSource,
+}
+
+/// Where the bytes of a piece come from.
+pub(crate) enum PieceSource {
+    Zero,
+    Store,
+    /// This seed, from this offset on; the store if the seed lies and that is allowed.
+    Seed(usize, u64),
+}
+
+/// What pieces are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Supplies<'a> {
+    pub(crate) digest: DigestKind,
+    pub(crate) store: &'a dyn ChunkStore,
+    pub(crate) seeds: &'a [SeedFile],
+    /// Whether a seed that lies is an error, or its chunk is fetched instead.
+    pub(crate) seeds_must_match: bool,
+}
+
+/// Writes `range` of the blob to `out`. What lies past the end of the blob is an error of the caller.
+///
+/// # Errors
+/// [`Error::File`] for `-` if `out` fails, the store's if a chunk cannot be had, [`Error::Interrupted`].
+/// Everything before the failing chunk has been written then.
+pub fn write_blob(
+    index: &Index,
+    range: Range<u64>,
+    store: &dyn ChunkStore,
+    out: &mut dyn Write,
+    context: &Context<'_>,
+) -> Result<(), Error> {
+    let header = &index.header;
+    let zero = ZeroChunk::of(header);
+    let first = index.items.partition_point(|item| item.end <= range.start);
+    let pieces = index.entries().skip(first).take_while(|entry| entry.start < range.end).map(|entry| {
+        Ok(Piece { entry, from: if zero.is(&entry) { PieceSource::Zero } else { PieceSource::Store } })
+    });
+    let supplies = Supplies { digest: header.digest(), store, seeds: &[], seeds_must_match: true };
+    deliver(pieces, &range, supplies, out, context)
+}
+
+/// Writes the part of `pieces` that lies in `range`, in order.
+pub(crate) fn deliver(
+    pieces: impl Iterator<Item = Result<Piece, Error>>,
+    range: &Range<u64>,
+    supplies: Supplies<'_>,
+    out: &mut dyn Write,
+    context: &Context<'_>,
+) -> Result<(), Error> {
+    context.progress.begin(Phase::Assembling { attempt: 1 }, range.end - range.start);
+    let in_flight_max = context.workers.get() * PIECES_PER_WORKER;
+    let worker = || {
+        move |piece: Piece| {
+            let bytes = obtain(&piece, supplies)?;
+            Ok((piece.entry, bytes))
+        }
+    };
+    ordered(context, in_flight_max, pieces, worker, |(entry, bytes)| {
+        let part = entry.start.max(range.start)..entry.end.min(range.end);
+        let written = match bytes {
+            None => write_zeros(out, part.end - part.start),
+            Some(chunk) => {
+                let within = (part.start - entry.start) as usize..(part.end - entry.start) as usize;
+                out.write_all(&chunk[within])
+            }
+        };
+        written.map_err(Error::file("write", Path::new("-")))?;
+        context.progress.advance(part.end - part.start);
+        Ok(())
+    })?;
+    out.flush().map_err(Error::file("write", Path::new("-")))?;
+    context.progress.end();
+    Ok(())
+}
+
+/// The verified bytes of a piece; `None` for zeros.
+fn obtain(piece: &Piece, supplies: Supplies<'_>) -> Result<Option<Arc<[u8]>>, Error> {
+    let entry = &piece.entry;
+    if let PieceSource::Zero = piece.from {
+        return Ok(None);
+    }
+    if let PieceSource::Seed(seed, start) = piece.from {
+        let file = &supplies.seeds[seed];
+        match file.read_chunk(start, entry, supplies.digest) {
+            Ok(chunk) => return Ok(Some(chunk.into_bytes())),
+            Err(_) if supplies.seeds_must_match => {
+                return Err(Error::InvalidSeed { path: file.path().to_owned() });
+            }
+            Err(error) => log::warn!("seed not used: {error}"),
+        }
+    }
+    let wanted = Wanted { id: entry.id, digest: supplies.digest, len: WantedLen::Exactly(entry.len()) };
+    Ok(Some(fetch(supplies.store, &wanted)?.into_bytes()))
+}
+
+/// A verified chunk from a store, verified here if the store was told to skip that.
+pub(crate) fn fetch(
+    store: &dyn ChunkStore,
+    wanted: &Wanted,
+) -> Result<VerifiedChunk<Arc<[u8]>>, Error> {
+    Ok(desync_store::fetch_plain(store, wanted)?)
+}
+
+fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {
+    while len > 0 {
+        let now = len.min(ZEROS.len() as u64);
+        out.write_all(&ZEROS[..now as usize])?;
+        len -= now;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! `verify-index`: is this file what the index says?
+
+use std::path::Path;
+
+use desync_core::format::Index;
+use desync_files::Disk;
+
+use crate::pool::ordered;
+use crate::ranges::Ranges;
+use crate::{Context, Error, Phase};
+
+/// Chunks on their way for each worker.
+const CHUNKS_PER_WORKER: usize = 4;
+
+/// Reads the whole blob and compares each chunk with the index. A block device may be longer than the blob.
+/// Progress counts chunks.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::Mismatch`] for the first chunk that differs, the file's own, and
+/// [`Error::Interrupted`].
+pub fn verify_index(index: &Index, disk: &dyn Disk, path: &Path, context: &Context<'_>) -> Result<(), Error> {
+    let ranges = Ranges::open(disk, path, index)?;
+    ranges.check_len(index)?;
+    context.progress.begin(Phase::Working, index.items.len() as u64);
+    let worker = || {
+        let mut buffer = Vec::new();
+        let ranges = &ranges;
+        move |entry| ranges.check(&entry, &mut buffer)
+    };
+    let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
+    ordered(context, in_flight_max, index.entries().map(Ok), worker, |()| {
+        context.progress.advance(1);
+        Ok(())
+    })?;
+    context.progress.end();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{index_of, with_context};
+    use desync_files::HostDisk;
+
+    #[test]
+    fn tells_equal_from_different_and_from_longer() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("blob");
+        let blob = b"abcdefghij".repeat(100);
+        let index = index_of(&blob, 64);
+        let verify =
+            |workers| with_context(workers, |context, _| verify_index(&index, &HostDisk, &path, context));
+        for workers in [1, 2, 10] {
+            std::fs::write(&path, &blob).unwrap();
+            verify(workers).unwrap();
+            let mut changed = blob.clone();
+            changed[700] ^= 1;
+            std::fs::write(&path, &changed).unwrap();
+            assert!(matches!(verify(workers), Err(Error::Mismatch { start: 640, end: 704, .. })));
+            std::fs::write(&path, &blob[1..]).unwrap();
+            assert!(matches!(verify(workers), Err(Error::Length { index_len: 1000, file_len: 999, .. })));
+        }
+    }
+
+    #[test]
+    fn defect_2_interrupted_is_not_verified() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("blob");
+        std::fs::write(&path, b"x".repeat(1000)).unwrap();
+        let index = index_of(&b"x".repeat(1000), 64);
+        let result = with_context(2, |context, cancel| {
+            cancel.cancel();
+            verify_index(&index, &HostDisk, &path, context)
+        });
+        assert!(matches!(result, Err(Error::Interrupted)));
+    }
+}
