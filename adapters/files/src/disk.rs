@@ -9,11 +9,11 @@
 //!   [`DiskFile::sync_fs`]. A rename is atomic: after a cut the name means the old or the new file.
 //! - Nothing else may be relied upon. A renamed file whose bytes were not synced may come back empty.
 
-use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use std::{fmt, io};
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,19 @@ pub enum FileKind {
     Symlink,
     /// Anything else: character device, socket.
     Other,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "a regular file",
+            Self::Directory => "a directory",
+            Self::BlockDevice => "a block device",
+            Self::Fifo => "a FIFO",
+            Self::Symlink => "a symbolic link",
+            Self::Other => "a character device or socket",
+        })
+    }
 }
 
 /// What is known of a path without opening it.

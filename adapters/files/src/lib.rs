@@ -5,8 +5,14 @@
 
 pub mod disk;
 mod host;
+mod input;
 mod publish;
+mod seed;
+mod target;
 
 pub use disk::{Disk, DiskFile, FileKind, Metadata, Owner};
 pub use host::HostDisk;
+pub use input::{Extent, Input};
 pub use publish::{Durability, Publication, PublicationWriter, resolve_links, temporary_path};
+pub use seed::Seed;
+pub use target::{Target, TargetError, TargetHandle, TargetKind, TargetOptions};

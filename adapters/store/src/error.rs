@@ -98,6 +98,13 @@ impl StoreError {
         Self::new(ErrorKind::Invalid, Operation::Get, store, cause).on(id)
     }
 
+    /// The store, or composition of stores, cannot be written.
+    #[must_use]
+    pub fn read_only(store: &str) -> Self {
+        let cause = format!("store '{store}' does not support writing");
+        Self::new(ErrorKind::Permanent, Operation::Put, store, cause)
+    }
+
     /// A failure that the operating system reported.
     #[must_use]
     pub fn io(operation: Operation, store: &str, error: &io::Error) -> Self {

@@ -6,20 +6,33 @@
 //! [`Dedup`] (concurrent requests for one chunk share one answer) and [`WriteOnce`] (each chunk is stored
 //! once in a run). A new kind of store changes none of them. Indexes are kept by an [`IndexStore`].
 
+mod cache;
 mod chunk;
 mod codec;
+mod dedup;
 mod error;
+mod failover;
+#[cfg(test)]
+mod fake;
 mod formatted;
+mod id_set;
 mod index_store;
 mod opener;
 mod pool;
 mod retry;
+mod router;
 mod traits;
+mod write_once;
 
+pub use cache::{Cache, CacheRepair};
 pub use chunk::Chunk;
+pub use dedup::Dedup;
 pub use error::{ErrorKind, Operation, StoreError};
+pub use failover::Failover;
 pub use formatted::{FormatOptions, FormattedStore};
 pub use index_store::{IndexStore, IndexWriter};
 pub use opener::Opener;
 pub use retry::{FailedAttempt, RetryPolicy};
+pub use router::Router;
 pub use traits::{Backend, ChunkStore, Listed, PrunableBackend};
+pub use write_once::WriteOnce;

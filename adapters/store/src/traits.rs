@@ -113,6 +113,27 @@ impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
     }
 }
 
+impl<S: ChunkStore + ?Sized> ChunkStore for &S {
+    fn location(&self) -> String {
+        (**self).location()
+    }
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        (**self).get(wanted)
+    }
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        (**self).has(id)
+    }
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        (**self).put(chunk)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        (**self).flush()
+    }
+    fn touch(&self, id: &ChunkId) {
+        (**self).touch(id);
+    }
+}
+
 impl<B: Backend + ?Sized> Backend for Arc<B> {
     fn location(&self) -> &str {
         (**self).location()
