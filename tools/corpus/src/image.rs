@@ -51,10 +51,10 @@ pub(crate) fn ext4(tree: &Path, image: &Path) -> anyhow::Result<()> {
 
 /// Gives every inode root as its owner and the fixed time wherever the tree has the time of unpacking.
 fn fix_inodes(tree: &Path, image: &Path) -> anyhow::Result<()> {
-    let mut paths = vec![PathBuf::from("/"), PathBuf::from("/lost+found")];
+    let mut paths = vec![(PathBuf::from("/"), true), (PathBuf::from("/lost+found"), true)];
     list(tree, Path::new("/"), &mut paths)?;
     let mut script = String::new();
-    for path in paths {
+    for (path, is_folder) in paths {
         let path = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
         if path.contains(['"', '\n']) {
             bail!("{path:?} cannot be named to debugfs");
@@ -62,7 +62,10 @@ fn fix_inodes(tree: &Path, image: &Path) -> anyhow::Result<()> {
         for field in ["uid", "gid"] {
             writeln!(script, "sif \"{path}\" {field} 0")?;
         }
-        for field in ["ctime", "atime", "crtime"] {
+        // Files keep the time that their package gives them; folders have that of whatever was put in last.
+        let times: &[_] =
+            if is_folder { &["ctime", "atime", "crtime", "mtime"] } else { &["ctime", "atime", "crtime"] };
+        for field in times {
             writeln!(script, "sif \"{path}\" {field} @{MADE_AT}")?;
             writeln!(script, "sif \"{path}\" {field}_extra 0")?;
         }
@@ -76,15 +79,17 @@ fn fix_inodes(tree: &Path, image: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(tree: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// Every path below a folder, and whether it is one.
+fn list(tree: &Path, below: &Path, paths: &mut Vec<(PathBuf, bool)>) -> anyhow::Result<()> {
     let folder = tree.join(below.strip_prefix("/").unwrap_or(below));
     for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         let path = below.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let is_folder = entry.file_type()?.is_dir();
+        if is_folder {
             list(tree, &path, paths)?;
         }
-        paths.push(path);
+        paths.push((path, is_folder));
     }
     Ok(())
 }

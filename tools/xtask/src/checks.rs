@@ -9,6 +9,9 @@ use crate::{tidy, tools};
 /// Machines without an operating system that the core is built for: Cortex-M4F and Cortex-M3.
 pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv7m-none-eabi"];
 
+/// Boards that there is firmware for, and their processors.
+const BOARDS: [(&str, &str); 2] = [("mps2-an386", BARE_TARGETS[0]), ("mps2-an385", BARE_TARGETS[1])];
+
 /// Seconds that CI fuzzes each decoder.
 const FUZZ_SECONDS: u32 = 5;
 
@@ -56,7 +59,11 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
             run(&mut cargo(&["build", "-p", "desync-core", "--target", target, "--features", features]))?;
         }
     }
-    run(in_targets(&mut cargo(&["clippy", "--release", "--", "-D", "warnings"])))
+    for (board, target) in BOARDS {
+        let lints = ["clippy", "--release", "--package", board, "--target", target, "--", "-D", "warnings"];
+        run(in_targets(&mut cargo(&lints)))?;
+    }
+    Ok(())
 }
 
 /// Firmware under QEMU.

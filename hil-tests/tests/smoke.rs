@@ -1,0 +1,53 @@
+//! Every board cuts, names and decodes a chunk that casync made.
+#![allow(clippy::print_stderr, reason = "a skipped test must say so")]
+
+use std::time::Duration;
+
+use defmt_decoder::{DecodeError, Table};
+use desync_hil_tests::{BOARDS, Board, Emulator, Firmware};
+
+/// The chunk's name, as casync gave it: the device must log the same, computed by itself.
+const NAME: &str = "c92bd67099562ed6fa0f5ffa70a58c71f3673f1f73a50994bf32de175e4c349d";
+
+#[test]
+fn every_board_cuts_names_and_decodes_a_chunk() {
+    let Some(emulator) = Emulator::find() else {
+        assert!(std::env::var_os("CI").is_none(), "qemu-system-arm is missing");
+        eprintln!("SKIPPED: qemu-system-arm is missing; `cargo xtask setup` installs it");
+        return;
+    };
+    for board in BOARDS {
+        check(board, emulator);
+    }
+}
+
+fn check(board: Board, emulator: Emulator) {
+    let firmware = Firmware::build(board).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = emulator.run(&firmware, folder.path(), Duration::from_secs(60)).unwrap();
+    assert_eq!(outcome.output, "smoke: passed\n", "{}", board.name);
+    assert_eq!(outcome.code, Some(0), "{}", board.name);
+    let log = decoded(&std::fs::read(&firmware.elf).unwrap(), &outcome.log);
+    assert_eq!(log.len(), 4, "{}: {log:?}", board.name);
+    assert_eq!(log[0], "decoded 3020 bytes to 12000");
+    assert!(log[1].contains("names it"), "{log:?}");
+    assert!(log[3].starts_with("cut into "), "{log:?}");
+    // defmt prints the derived form of an id: its bytes in decimal.
+    let bytes: Vec<_> = (0..32).map(|i| u8::from_str_radix(&NAME[2 * i..2 * i + 2], 16).unwrap()).collect();
+    assert!(log[1].contains(&format!("{bytes:?}")) || log[1].contains(NAME), "{log:?}");
+}
+
+/// The messages of defmt's frames, with the strings that stand in the ELF file.
+fn decoded(elf: &[u8], frames: &[u8]) -> Vec<String> {
+    let table = Table::parse(elf).unwrap().expect("the firmware has defmt's strings");
+    let mut decoder = table.new_stream_decoder();
+    decoder.received(frames);
+    let mut messages = Vec::new();
+    loop {
+        match decoder.decode() {
+            Ok(frame) => messages.push(frame.display_message().to_string()),
+            Err(DecodeError::UnexpectedEof) => return messages,
+            Err(error) => panic!("a frame of the log is damaged: {error:?}"),
+        }
+    }
+}
