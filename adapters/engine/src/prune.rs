@@ -89,8 +89,9 @@ mod tests {
         .unwrap();
         assert_eq!(stats, PruneStats { kept: 15, removed: 25, leftovers: 1 });
         assert!(live.exists() && !dead.exists() && stray.exists() && upper.exists());
-        std::fs::remove_file(stray).unwrap();
-        std::fs::remove_file(upper).unwrap();
+        for path in [stray, upper, live] {
+            std::fs::remove_file(path).unwrap();
+        }
         assert_eq!(chunk_files(&directory), 15);
     }
 
