@@ -1,0 +1,41 @@
+//! One zstd frame, decoded by libzstd in one go, straight into its place.
+
+use desync_core::codec::DecodeError;
+use desync_core::codec::zstd::Frame;
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{self, DCtx};
+
+/// A kept libzstd context.
+pub(super) struct ZstdContext {
+    window_max: u64,
+    context: DCtx<'static>,
+}
+
+impl ZstdContext {
+    pub(super) fn new(window_max: u64) -> Self {
+        Self { window_max, context: DCtx::create() }
+    }
+
+    /// libzstd decodes any number of frames and skips some; core's check lets exactly one pass, and says how
+    /// much room it can need at most.
+    pub(super) fn decode(
+        &mut self,
+        stored: &[u8],
+        len_max: u64,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        let frame = Frame::parse(stored, len_max, self.window_max)?;
+        let too_long = DecodeError::TooLong { limit: len_max };
+        let room = usize::try_from(frame.content_len_max()).map_err(|_| too_long.clone())?;
+        plain.clear();
+        plain.try_reserve(room).map_err(|_| too_long.clone())?;
+        match self.context.decompress(plain, stored) {
+            Ok(len) if len as u64 <= len_max => Ok(()),
+            Ok(_) => Err(too_long),
+            Err(code) if zstd_safe::is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
+                Err(too_long)
+            }
+            Err(_) => Err(DecodeError::Damaged),
+        }
+    }
+}
