@@ -45,14 +45,14 @@ where
     O: Observer,
 {
     pub(super) fn copy_from_target(&mut self, first: u32) -> Result<(), StepError<T, D, S, C>> {
-        let positions = self.step.first..self.step.until();
-        for (position, source) in positions.clone().zip(first..) {
+        let (positions, sources) = (self.step.first..self.step.until(), self.sources(first)?);
+        for (position, source) in positions.clone().zip(sources.clone()) {
             let (entry, earlier) = (self.entry(position)?, self.list_entry(source, position)?);
             if source >= self.step.first || !same_chunk(&entry, &earlier) {
                 return Err(ExtractError::BadStep { position });
             }
         }
-        for (position, source) in positions.zip(first..) {
+        for (position, source) in positions.zip(sources) {
             let (entry, earlier) = (self.entry(position)?, self.list_entry(source, position)?);
             self.copy_chunk_from_target(position, &entry, earlier.start)?;
         }
@@ -77,15 +77,15 @@ where
     }
 
     pub(super) fn copy_from_seed(&mut self, seed: u16, first: u32) -> Result<(), StepError<T, D, S, C>> {
-        let positions = self.step.first..self.step.until();
-        for (position, seed_position) in positions.clone().zip(first..) {
+        let (positions, sources) = (self.step.first..self.step.until(), self.sources(first)?);
+        for (position, seed_position) in positions.clone().zip(sources.clone()) {
             let entry = self.entry(position)?;
             if !same_chunk(&entry, &self.seed_entry(seed, seed_position, position)?) {
                 return Err(ExtractError::BadStep { position });
             }
         }
         let shared = self.share_with_seed(seed, first)?;
-        for (position, seed_position) in positions.zip(first..) {
+        for (position, seed_position) in positions.zip(sources) {
             let entry = self.entry(position)?;
             let seed_start = self.seed_entry(seed, seed_position, position)?.start;
             let shared = overlap(&(entry.start..entry.end), &shared);
@@ -163,6 +163,12 @@ where
             }
         }
         Ok(Ok(()))
+    }
+
+    /// The positions that the step's chunks come from.
+    fn sources(&self, first: u32) -> Result<Range<u32>, StepError<T, D, S, C>> {
+        let until = first.checked_add(self.step.count);
+        until.map(|until| first..until).ok_or(ExtractError::BadStep { position: self.step.first })
     }
 
     /// A chunk of the target's list that a step names as a source.
