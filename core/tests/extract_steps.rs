@@ -487,7 +487,7 @@ fn env<'a>(
     target: &'a mut RamTarget,
     seeds: &'a mut [Seed<'a, Index, RamSeed>],
     source: &'a mut RamStore,
-) -> Env<'a, Index, Index, RamTarget, RamSeed, RamStore> {
+) -> Env<'a, 'a, Index, Index, RamTarget, RamSeed, RamStore> {
     let seed_policy = SeedPolicy::Fail;
     Env { list, digest: DIGEST, target, target_blank: false, zero: Some(zero()), seeds, seed_policy, source }
 }

@@ -35,7 +35,7 @@ enum Refusal<S> {
     Mismatch(Mismatch),
 }
 
-impl<T, L, D, S, C, O> Job<'_, '_, T, L, D, S, C, O>
+impl<T, L, D, S, C, O> Job<'_, '_, '_, T, L, D, S, C, O>
 where
     T: ChunkList,
     L: ChunkList<Error = T::Error>,

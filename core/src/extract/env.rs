@@ -7,7 +7,7 @@ use crate::plan::ZeroChunk;
 
 /// The world of an extraction. A host's workers have one each, with handles of their own; a device has one.
 #[derive(Debug)]
-pub struct Env<'a, T, L, D, S, C> {
+pub struct Env<'a, 's, T, L, D, S, C> {
     /// The chunks wanted.
     pub list: &'a T,
     /// The digest that names them.
@@ -19,7 +19,7 @@ pub struct Env<'a, T, L, D, S, C> {
     /// The chunk of zeros that the plan was made with.
     pub zero: Option<ZeroChunk>,
     /// The seeds, in the order the planner had them.
-    pub seeds: &'a mut [Seed<'a, L, S>],
+    pub seeds: &'a mut [Seed<'s, L, S>],
     /// What becomes of a seed's chunk that is not what the seed's list says.
     pub seed_policy: SeedPolicy,
     /// Where missing chunks come from.

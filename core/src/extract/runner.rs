@@ -51,7 +51,7 @@ impl StepRunner {
     pub fn run<T, L, D, S, C>(
         &mut self,
         step: &Step,
-        env: &mut Env<'_, T, L, D, S, C>,
+        env: &mut Env<'_, '_, T, L, D, S, C>,
         observer: &mut impl Observer,
     ) -> Result<StepOutcome, StepError<T, D, S, C>>
     where
@@ -90,15 +90,15 @@ impl StepRunner {
 }
 
 /// A step being run.
-pub(super) struct Job<'j, 'e, T, L, D, S, C, O> {
+pub(super) struct Job<'j, 'e, 's, T, L, D, S, C, O> {
     pub(super) runner: &'j mut StepRunner,
-    pub(super) env: &'j mut Env<'e, T, L, D, S, C>,
+    pub(super) env: &'j mut Env<'e, 's, T, L, D, S, C>,
     pub(super) observer: &'j mut O,
     pub(super) step: &'j Step,
     pub(super) outcome: StepOutcome,
 }
 
-impl<T, L, D, S, C, O> Job<'_, '_, T, L, D, S, C, O>
+impl<T, L, D, S, C, O> Job<'_, '_, '_, T, L, D, S, C, O>
 where
     T: ChunkList,
     L: ChunkList<Error = T::Error>,

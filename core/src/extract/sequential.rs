@@ -19,7 +19,7 @@ use crate::plan::{ChunkList, Planner, Step};
 pub fn extract_all<T, L, D, S, C>(
     planner: &mut Planner<'_, T, L>,
     runner: &mut StepRunner,
-    env: &mut Env<'_, T, L, D, S, C>,
+    env: &mut Env<'_, '_, T, L, D, S, C>,
     observer: &mut impl Observer,
     mut checkpoint: impl FnMut(&mut D, &Step, &StepOutcome) -> Result<(), D::Error>,
 ) -> Result<Tally, StepError<T, D, S, C>>
