@@ -4,6 +4,7 @@ use std::io::Write;
 
 use desync_core::DigestKind;
 use desync_core::codec::ZstdDecoder;
+use desync_core::codec::zstd::Frame;
 use desync_test_kit::{blob, golden, prng};
 use proptest::prelude::*;
 
@@ -147,6 +148,24 @@ fn libzstd_and_ruzstd_agree_at_every_level() {
     }
 }
 
+#[test]
+fn declared_lengths_and_checksums_are_read_as_go_desync_writes_them() {
+    use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
+    let blob = &blob()[1_500_000..];
+    let mut context = CCtx::create();
+    context.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
+    for len in [1, 255, 256, 257, 300, 65_791, 65_792, 100_000] {
+        let mut stored = Vec::with_capacity(compress_bound(len));
+        context.compress2(&mut stored, &blob[..len]).unwrap();
+        assert_eq!(Frame::parse(&stored, 1 << 20, 1 << 20).unwrap().content_len(), Some(len as u64));
+        assert_eq!(decode(&stored, len as u64).as_deref(), Ok(&blob[..len]));
+        assert_eq!(decode_by_core(&stored, len as u64).as_deref(), Ok(&blob[..len]));
+        *stored.last_mut().unwrap() ^= 1;
+        assert_eq!(decode(&stored, len as u64), Err(DecodeError::Damaged), "checksum");
+        assert_eq!(decode_by_core(&stored, len as u64), Err(DecodeError::Damaged), "checksum");
+    }
+}
+
 fn any_content() -> impl Strategy<Value = Vec<u8>> {
     (1..2000_usize, 1..300_usize, any::<u8>()).prop_map(|(random, period, start)| {
         let pattern = prng(period, start.into());
@@ -171,15 +190,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn libzstd_and_ruzstd_agree_on_changed_frames(content in any_content(), changes in any_changes()) {
+    fn libzstd_and_ruzstd_agree_about_the_structure_of_changed_frames(
+        content in any_content(),
+        changes in any_changes(),
+        limit in 1..50_000_u64,
+    ) {
         let mut stored = Vec::new();
         Encoder::new(3).unwrap().encode(&content, &mut stored).unwrap();
         let stored = changed(stored, &changes);
-        // The two may differ in what they call damage, never in what comes out.
-        let limit = content.len() as u64;
-        if let (Ok(ours), Ok(cores)) = (decode(&stored, limit), decode_by_core(&stored, limit)) {
-            prop_assert!(ours == cores);
-        }
+        // Inside the entropy coding the two see damage differently, and may even make different bytes of it;
+        // the chunk's ID tells. What is outside is judged alike.
+        let structural = |verdict: Result<Vec<u8>, DecodeError>| {
+            use DecodeError::{TrailingBytes, UnknownFormat, WindowTooLarge};
+            verdict.err().filter(|error| matches!(error, TrailingBytes | UnknownFormat | WindowTooLarge { .. }))
+        };
+        prop_assert_eq!(structural(decode(&stored, limit)), structural(decode_by_core(&stored, limit)));
+        prop_assert!(decode_by_core(&stored, limit).map_or(0, |plain| plain.len()) as u64 <= limit);
     }
 
     #[test]

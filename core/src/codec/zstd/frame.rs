@@ -113,11 +113,12 @@ impl Header {
             2 => Some(content + 256),
             _ => Some(content),
         };
-        let window_len = if single_segment {
-            content
-        } else {
-            let base = 1 << (10 + (window >> 3));
-            base + base / 8 * (window & 7)
+        let window_len = match content_len {
+            Some(len) if single_segment => len,
+            _ => {
+                let base = 1 << (10 + (window >> 3));
+                base + base / 8 * (window & 7)
+            }
         };
         Ok((Self { window_len, content_len, has_checksum: descriptor & 0x04 != 0 }, rest))
     }

@@ -76,6 +76,8 @@ fn headers() {
     let with = |header: &[u8]| decode(&[&MAGIC[..], header, &block].concat(), 9);
     assert_eq!(with(&[0x20, 3]).unwrap(), b"abc", "single segment");
     assert_eq!(with(&[0x80, 0, 3, 0, 0, 0]).unwrap(), b"abc", "length of four bytes");
+    let three_hundred = [&MAGIC[..], &[0x60, 44, 0], &[0x63, 9, 0, b'x']].concat();
+    assert_eq!(decode(&three_hundred, 300).unwrap(), [b'x'; 300], "length of two bytes, from 256 on");
     assert_eq!(with(&[0x20, 4]), Err(DecodeError::Damaged), "a byte less than declared");
     assert_eq!(with(&[0x20, 2]), Err(DecodeError::Damaged), "a byte more than declared");
     assert_eq!(with(&[0x20, 10]), Err(DecodeError::TooLong { limit: 9 }));
