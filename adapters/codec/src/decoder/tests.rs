@@ -150,7 +150,7 @@ fn libzstd_and_ruzstd_agree_at_every_level() {
 
 #[test]
 fn declared_lengths_and_checksums_are_read_as_go_desync_writes_them() {
-    use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
+    use ::zstd::zstd_safe::{CCtx, CParameter, compress_bound};
     let blob = &blob()[1_500_000..];
     let mut context = CCtx::create();
     context.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
