@@ -90,3 +90,29 @@ impl Progress for NoProgress {
     fn advance(&self, _units: u64) {}
     fn end(&self) {}
 }
+
+/// Progress of a pipeline that is part of another one: its phase is shown as the part it is.
+pub(crate) struct WithPhase<'a> {
+    progress: &'a dyn Progress,
+    phase: Phase,
+}
+
+impl<'a> WithPhase<'a> {
+    pub(crate) const fn new(progress: &'a dyn Progress, phase: Phase) -> Self {
+        Self { progress, phase }
+    }
+}
+
+impl Progress for WithPhase<'_> {
+    fn begin(&self, _phase: Phase, total: u64) {
+        self.progress.begin(self.phase, total);
+    }
+
+    fn advance(&self, units: u64) {
+        self.progress.advance(units);
+    }
+
+    fn end(&self) {
+        self.progress.end();
+    }
+}

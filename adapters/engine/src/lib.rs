@@ -9,11 +9,15 @@ mod chunk_set;
 mod context;
 mod copy;
 mod error;
+mod extract;
+mod fetch;
 mod info;
 mod make;
 mod pool;
 mod prune;
 mod ranges;
+mod seeds;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod verify_index;
@@ -24,8 +28,12 @@ pub use chunk_set::ChunkSet;
 pub use context::{Cancel, Context, NoProgress, Phase, Progress};
 pub use copy::copy;
 pub use error::Error;
+pub use extract::{
+    ExtractOptions, ExtractStats, InvalidSeeds, SeedSpec, extract, extract_to_writer,
+};
 pub use info::{ChunkLength, ChunkLengths, Info, Whereabouts, info};
-pub use make::{Extent, Extents, IndexSink, MakeOptions, MakeStats, make};
+pub use make::{Extent, Extents, FileInput, IndexSink, MakeOptions, MakeStats, make};
 pub use prune::{PruneStats, prune};
+pub use stream::write_blob;
 pub use verify_index::verify_index;
 pub use verify_store::{BadChunk, VerifyOptions, VerifyStats, verify_store};

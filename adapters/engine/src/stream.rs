@@ -8,12 +8,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use desync_core::{DigestKind, VerifiedChunk};
+use desync_core::DigestKind;
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::ZeroChunk;
 use desync_store::ChunkStore;
 
+use crate::fetch::Fetcher;
 use crate::pool::ordered;
 use crate::seeds::SeedFile;
 use crate::{Context, Error, Phase};
@@ -81,8 +82,9 @@ pub(crate) fn deliver(
     context.progress.begin(Phase::Assembling { attempt: 1 }, range.end - range.start);
     let in_flight_max = context.workers.get() * PIECES_PER_WORKER;
     let worker = || {
+        let fetcher = Fetcher::new(supplies.store);
         move |piece: Piece| {
-            let bytes = obtain(&piece, supplies)?;
+            let bytes = obtain(&piece, supplies, &fetcher)?;
             Ok((piece.entry, bytes))
         }
     };
@@ -105,7 +107,11 @@ pub(crate) fn deliver(
 }
 
 /// The verified bytes of a piece; `None` for zeros.
-fn obtain(piece: &Piece, supplies: Supplies<'_>) -> Result<Option<Arc<[u8]>>, Error> {
+fn obtain(
+    piece: &Piece,
+    supplies: Supplies<'_>,
+    fetcher: &Fetcher<'_>,
+) -> Result<Option<Arc<[u8]>>, Error> {
     let entry = &piece.entry;
     if let PieceSource::Zero = piece.from {
         return Ok(None);
@@ -114,22 +120,12 @@ fn obtain(piece: &Piece, supplies: Supplies<'_>) -> Result<Option<Arc<[u8]>>, Er
         let file = &supplies.seeds[seed];
         match file.read_chunk(start, entry, supplies.digest) {
             Ok(chunk) => return Ok(Some(chunk.into_bytes())),
-            Err(_) if supplies.seeds_must_match => {
-                return Err(Error::InvalidSeed { path: file.path().to_owned() });
-            }
+            Err(_) if supplies.seeds_must_match => return Err(file.invalid()),
             Err(error) => log::warn!("seed not used: {error}"),
         }
     }
     let wanted = Wanted { id: entry.id, digest: supplies.digest, len: WantedLen::Exactly(entry.len()) };
-    Ok(Some(fetch(supplies.store, &wanted)?.into_bytes()))
-}
-
-/// A verified chunk from a store, verified here if the store was told to skip that.
-pub(crate) fn fetch(
-    store: &dyn ChunkStore,
-    wanted: &Wanted,
-) -> Result<VerifiedChunk<Arc<[u8]>>, Error> {
-    Ok(desync_store::fetch_plain(store, wanted)?)
+    Ok(Some(fetcher.fetch(&wanted)?.into_bytes()))
 }
 
 fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {

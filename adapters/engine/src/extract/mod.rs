@@ -12,17 +12,23 @@
 //! - Whatever the number of workers, the result is that of `desync_core::extract::extract_all`.
 
 mod assemble;
+mod attempts;
+mod pieces;
 mod survey;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use desync_core::chunking::Kernel;
 use desync_core::format::Index;
-use desync_files::{Disk, Durability};
+use desync_files::{Disk, Durability, Target, TargetError, TargetOptions};
 use desync_store::ChunkStore;
 
 use crate::make::MakeOptions;
+use crate::seeds::SeedFile;
 use crate::{Context, Error};
+use attempts::Extraction;
 
 /// What to do about a seed whose data is not what its index says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +54,8 @@ pub struct ExtractOptions {
     pub durability: Durability,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
+    /// What finds the candidates when a seed is cut; changes the speed, never the result.
+    pub kernel: Kernel,
 }
 
 /// A seed: data that may hold chunks of the target.
@@ -80,4 +88,104 @@ pub struct ExtractStats {
     pub chunks_total: u64,
     /// Seeds, the null seed among them, 0 if there was nothing to write.
     pub seeds: u64,
+}
+
+/// Rebuilds the blob of `index` in `path`, from seeds, what the target holds, and `store`.
+///
+/// # Errors
+/// [`Error`]. Without `in_place` the file at `path` is as it was then; in place, what was finished stays
+/// and the next run finds it.
+pub fn extract(
+    disk: &Arc<dyn Disk>,
+    index: &Index,
+    path: &Path,
+    seeds: Vec<SeedSpec>,
+    store: &dyn ChunkStore,
+    options: &ExtractOptions,
+    context: &Context<'_>,
+) -> Result<ExtractStats, Error> {
+    refuse_target_as_seed(&**disk, path, &seeds, options)?;
+    let seeds = open_seeds(&**disk, index, seeds, options, context)?;
+    let target_options = TargetOptions { in_place: options.in_place, durability: options.durability };
+    let target = Target::open(Arc::clone(disk), path, index.blob_len(), target_options)
+        .map_err(|error| target_error(path, error))?;
+    let stats = if index.items.is_empty() {
+        ExtractStats::default()
+    } else {
+        Extraction { disk: &**disk, index, path, target: &target, seeds, store, options, context }.run()?
+    };
+    context.cancel.check()?;
+    target.finish().map_err(Error::file("publish", path))?;
+    Ok(stats)
+}
+
+/// Writes the blob of `index` to `out`, in order: for pipes and FIFOs. Seeds help as far as they can; what
+/// has been written is not read back.
+///
+/// # Errors
+/// As [`extract`]; what had been written by then is out.
+pub fn extract_to_writer(
+    disk: &dyn Disk,
+    index: &Index,
+    out: &mut dyn Write,
+    seeds: Vec<SeedSpec>,
+    store: &dyn ChunkStore,
+    options: &ExtractOptions,
+    context: &Context<'_>,
+) -> Result<(), Error> {
+    let seeds = open_seeds(disk, index, seeds, options, context)?;
+    pieces::deliver_planned(index, out, &seeds, store, options, context)
+}
+
+/// Opens the seeds, in the order given. Those without an index are cut like the target.
+fn open_seeds(
+    disk: &dyn Disk,
+    index: &Index,
+    seeds: Vec<SeedSpec>,
+    options: &ExtractOptions,
+    context: &Context<'_>,
+) -> Result<Vec<SeedFile>, Error> {
+    let make_options = options.cut_like(index);
+    let mut open = Vec::new();
+    for (number, spec) in seeds.into_iter().enumerate() {
+        let seed = SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, context)?;
+        open.extend(seed);
+    }
+    Ok(open)
+}
+
+impl ExtractOptions {
+    /// How seeds are cut: as the target was.
+    fn cut_like(&self, index: &Index) -> MakeOptions {
+        MakeOptions {
+            sizes: index.header.sizes,
+            digest: index.header.digest(),
+            kernel: self.kernel,
+            ..MakeOptions::default()
+        }
+    }
+}
+
+/// A target that is written in place would change under the plan that copies from it as a seed.
+fn refuse_target_as_seed(
+    disk: &dyn Disk,
+    path: &Path,
+    seeds: &[SeedSpec],
+    options: &ExtractOptions,
+) -> Result<(), Error> {
+    let in_place = options.in_place
+        || matches!(desync_files::TargetKind::of(disk, path), Ok(desync_files::TargetKind::BlockDevice));
+    let resolve = |path: &Path| desync_files::resolve_links(disk, path).ok();
+    if in_place && seeds.iter().any(|seed| resolve(&seed.data) == resolve(path)) {
+        let reason = "is written in place and cannot be a seed; what it holds in its place is kept anyway";
+        return Err(Error::Target { path: path.to_owned(), reason: reason.into() });
+    }
+    Ok(())
+}
+
+fn target_error(path: &Path, error: TargetError) -> Error {
+    match error {
+        TargetError::Io(source) => Error::file("open", path)(source),
+        other => Error::Target { path: path.to_owned(), reason: other.to_string() },
+    }
 }

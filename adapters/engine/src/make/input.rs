@@ -1,41 +1,68 @@
 //! What `make` reads: bytes and holes, in order.
 
-use crate::Error;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-/// What came from an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// Bytes were appended to the buffer.
-    Data,
-    /// This many zeros follow that need not be read.
-    Hole(u64),
-}
+pub use desync_files::Extent;
+use desync_files::{Disk, Input};
+
+use crate::Error;
 
 /// A blob to be read once, from front to back.
 pub trait Extents {
     /// Length of the blob in bytes, where it is known beforehand.
-    fn len(&self) -> Option<u64>;
+    fn blob_len(&self) -> Option<u64>;
 
     /// Appends bytes to `buffer` until it holds at most `len_max`, or reports a hole; `None` at the end.
     ///
     /// # Errors
-    /// If reading fails, or the input turns out shorter than it said.
+    /// If reading fails, or the input turns out to have another length than it said.
     fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error>;
+}
+
+/// A file, block device or stream that errors name.
+pub struct FileInput {
+    input: Input,
+    path: PathBuf,
+}
+
+impl FileInput {
+    /// Opens a file, block device or FIFO.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        let input = Input::open(disk, path).map_err(Error::file("open", path))?;
+        Ok(Self { input, path: path.to_owned() })
+    }
+
+    /// Reads whatever comes, to its end; errors call it `name`.
+    #[must_use]
+    pub fn from_reader(reader: Box<dyn Read + Send>, name: &Path) -> Self {
+        Self { input: Input::from_reader(reader), path: name.to_owned() }
+    }
+}
+
+impl Extents for FileInput {
+    fn blob_len(&self) -> Option<u64> {
+        self.input.len()
+    }
+
+    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
+        self.input.next(buffer, len_max).map_err(Error::file("read", &self.path))
+    }
 }
 
 /// Bytes in memory as an input.
 impl Extents for &[u8] {
-    fn len(&self) -> Option<u64> {
-        Some((**self).len() as u64)
+    fn blob_len(&self) -> Option<u64> {
+        Some(self.len() as u64)
     }
 
     fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
-        if self.is_empty() {
-            return Ok(None);
-        }
-        let (now, later) = self.split_at(self.as_ref().len().min(len_max - buffer.len()));
+        let (now, later) = self.split_at(self.len().min(len_max - buffer.len()));
         buffer.extend_from_slice(now);
         *self = later;
-        Ok(Some(Extent::Data))
+        Ok((!now.is_empty()).then_some(Extent::Data))
     }
 }

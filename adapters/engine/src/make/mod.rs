@@ -23,7 +23,7 @@ use desync_core::{ChunkId, DigestKind};
 use desync_store::ChunkStore;
 
 use crate::{Context, Error};
-pub use input::{Extent, Extents};
+pub use input::{Extent, Extents, FileInput};
 
 #[cfg(test)]
 mod tests;

@@ -62,7 +62,7 @@ pub(super) fn run(
             }
         }
     };
-    context.progress.begin(Phase::Chunking, input.len().unwrap_or(0));
+    context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
     let cutter = Cutter::new(options.sizes, options.rule);
     let zeros_are_candidates = cutter.needs_candidates() && zero_window_is_candidate(discriminator);
     let stats = Pool::run(context, worker, |pool| {

@@ -19,7 +19,7 @@ struct Holey<'a> {
 }
 
 impl Extents for Holey<'_> {
-    fn len(&self) -> Option<u64> {
+    fn blob_len(&self) -> Option<u64> {
         None
     }
 
@@ -111,7 +111,7 @@ proptest! {
 struct Sparse(u64, bool);
 
 impl Extents for Sparse {
-    fn len(&self) -> Option<u64> {
+    fn blob_len(&self) -> Option<u64> {
         Some(self.0)
     }
 
