@@ -1,0 +1,55 @@
+//! What fuzzing starts from: the golden data, so that the engine need not find the formats by itself.
+
+use std::fs;
+use std::path::Path;
+
+use desync_test_kit::golden;
+
+/// Inputs for a target: golden data, then what lies in `seeds/<target>/` (inputs that failed once).
+///
+/// # Panics
+/// If they cannot be read.
+#[must_use]
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let mut seeds = match target {
+        "index" | "planner" => indexes(),
+        "zstd" | "host-decoder" => stored_chunks(),
+        "chunk-name" => names(),
+        "chunker" => blobs(),
+        _ => Vec::new(),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    if folder.is_dir() {
+        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        seeds.extend(paths.iter().map(|path| fs::read(path).unwrap()));
+    }
+    seeds
+}
+
+fn indexes() -> Vec<Vec<u8>> {
+    let good = ["blob/blob-sha256.caibx", "blob/empty.caibx", "blob/one.caibx"].map(golden::read);
+    let bad = golden::members("bad.tar").into_iter().filter(|member| member.name.ends_with(".caibx"));
+    good.into_iter().chain(bad.map(|member| member.content)).collect()
+}
+
+fn stored_chunks() -> Vec<Vec<u8>> {
+    golden::members("codec/codec-stores.tar").into_iter().map(|member| member.content).collect()
+}
+
+fn names() -> Vec<Vec<u8>> {
+    let names = golden::members("codec/codec-stores.tar").into_iter().map(|member| member.name);
+    let files = names.filter_map(|name| name.rsplit('/').next().map(str::to_owned));
+    files.flat_map(|name| [name.to_ascii_uppercase().into_bytes(), name.into_bytes()]).collect()
+}
+
+/// Parameters for the chunker in front, then bytes with repeats and zeros.
+fn blobs() -> Vec<Vec<u8>> {
+    let blob = desync_test_kit::prng(3000, 7);
+    let zeros = [0; 700];
+    let parameters: [&[u8]; 4] = [&[0, 0, 0, 0], &[48, 16, 64, 5], &[1, 200, 90, 255], &[255, 1, 0, 130]];
+    parameters
+        .iter()
+        .map(|head| [head, &blob[..1500], &zeros, &blob[..900], &blob[1500..]].concat())
+        .collect()
+}

@@ -1,0 +1,34 @@
+//! The targets: one file for each decoder. A panic is a finding.
+
+mod chunk_name;
+mod chunker;
+mod decoders;
+mod index;
+mod planner;
+
+/// A decoder under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// Takes any bytes; returns if all is well.
+    pub run: fn(&[u8]),
+    /// Longest input worth trying, in bytes.
+    pub len_max: usize,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "index", run: index::run, len_max: 4096 },
+    Target { name: "zstd", run: decoders::run_zstd, len_max: 16 << 10 },
+    Target { name: "host-decoder", run: decoders::run_host, len_max: 16 << 10 },
+    Target { name: "chunk-name", run: chunk_name::run, len_max: 128 },
+    Target { name: "chunker", run: chunker::run, len_max: 8 << 10 },
+    Target { name: "planner", run: planner::run, len_max: 8 << 10 },
+];
+
+/// The target of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
