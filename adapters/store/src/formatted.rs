@@ -8,14 +8,14 @@
 
 use std::sync::Arc;
 
+use desync_codec::{EncodeError, Encoder};
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, Limits};
 
-use crate::codec::Encoder;
 use crate::opener::{Opener, unexpected_size};
 use crate::pool::Pool;
-use crate::{Backend, Chunk, ChunkStore, Operation, RetryPolicy, StoreError};
+use crate::{Backend, Chunk, ChunkStore, ErrorKind, Operation, RetryPolicy, StoreError};
 
 #[cfg(test)]
 mod tests;
@@ -27,16 +27,21 @@ pub struct FormatOptions {
     pub form: StorageForm,
     /// Hand chunks on as they are stored, without decoding and hashing them.
     pub skip_verify: bool,
-    /// Compression level for chunks written.
+    /// Compression level for chunks written, one of [`Encoder::levels`].
     pub level: i32,
     /// What is tried again.
     pub retry: RetryPolicy,
 }
 
 impl Default for FormatOptions {
-    /// Compressed at zstd's level 3, verified, [`RetryPolicy::default`].
+    /// Compressed at the default level, verified, [`RetryPolicy::default`].
     fn default() -> Self {
-        Self { form: StorageForm::Compressed, skip_verify: false, level: 3, retry: RetryPolicy::default() }
+        Self {
+            form: StorageForm::Compressed,
+            skip_verify: false,
+            level: Encoder::LEVEL_DEFAULT,
+            retry: RetryPolicy::default(),
+        }
     }
 }
 
@@ -92,11 +97,19 @@ impl<B: Backend> FormattedStore<B> {
         if self.options.form == StorageForm::Plain {
             return self.write(id, plain);
         }
-        let mut encoding =
-            self.encoders.lend(|| Encoding { encoder: Encoder::new(self.options.level), stored: Vec::new() });
+        let failed = |error: EncodeError| {
+            StoreError::new(ErrorKind::Permanent, Operation::Put, self.backend.location(), error).on(id)
+        };
+        let mut encoding = self.encoders.lend(|| Encoding::new(self.options.level)).map_err(failed)?;
         let Encoding { encoder, stored } = &mut *encoding;
-        encoder.encode(plain, stored);
+        encoder.encode(plain, stored).map_err(failed)?;
         self.write(id, stored)
+    }
+}
+
+impl Encoding {
+    fn new(level: i32) -> Result<Self, EncodeError> {
+        Ok(Self { encoder: Encoder::new(level)?, stored: Vec::new() })
     }
 }
 

@@ -8,7 +8,6 @@
 
 mod cache;
 mod chunk;
-mod codec;
 mod dedup;
 mod error;
 mod failover;

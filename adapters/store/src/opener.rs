@@ -3,14 +3,15 @@
 //! The one place on a host where stored bytes are decoded and named. Bounded by what is wanted: whatever
 //! the stored bytes claim, no more than the wanted length comes out.
 
+use core::convert::Infallible;
 use std::sync::Arc;
 
-use desync_core::VerifiedChunk;
+use desync_codec::HostDecoder;
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::codec::{DecodeError, Decoder as _};
 use desync_core::format::StorageForm;
+use desync_core::{Limits, VerifiedChunk};
 
-use crate::codec::HostDecoder;
 use crate::pool::Pool;
 use crate::{Chunk, StoreError};
 
@@ -27,7 +28,7 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Self {
-        Self { decoder: HostDecoder::new(), plain: Vec::new() }
+        Self { decoder: HostDecoder::new(&Limits::HOST), plain: Vec::new() }
     }
 }
 
@@ -82,7 +83,7 @@ impl Opener {
             };
         }
         let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
-        let mut scratch = self.scratch.lend(Scratch::new);
+        let Ok(mut scratch) = self.scratch.lend(|| Ok::<_, Infallible>(Scratch::new()));
         let Scratch { decoder, plain } = &mut *scratch;
         decoder.decode(stored, len_max, plain)?;
         Ok(Arc::from(&plain[..]))

@@ -18,10 +18,10 @@ impl<T> Pool<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Lends an idle context, or a new one.
-    pub(crate) fn lend(&self, make: impl FnOnce() -> T) -> Loan<'_, T> {
+    /// Lends an idle context, or a new one if that can be made.
+    pub(crate) fn lend<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Loan<'_, T>, E> {
         let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Loan { pool: self, context: Some(idle.unwrap_or_else(make)) }
+        Ok(Loan { pool: self, context: Some(idle.map_or_else(make, Ok)?) })
     }
 }
 
@@ -55,13 +55,18 @@ mod tests {
     fn contexts_are_lent_again() {
         let pool = Pool::new();
         let mut made = 0;
+        let mut make = || {
+            made += 1;
+            if made < 3 { Ok(made) } else { Err("no more") }
+        };
         for _ in 0..10 {
-            pool.lend(|| made += 1);
+            assert_eq!(*pool.lend(&mut make).ok().unwrap(), 1);
         }
-        assert_eq!(made, 1);
-        let first = pool.lend(|| unreachable!("one is idle"));
-        pool.lend(|| made += 1);
+        let first = pool.lend(&mut make).ok().unwrap();
+        let second = pool.lend(&mut make).ok().unwrap();
+        assert_eq!((*first, *second), (1, 2));
+        assert_eq!(pool.lend(&mut make).err(), Some("no more"));
         drop(first);
-        assert_eq!(made, 2);
+        assert_eq!(pool.lend(&mut make).map(|loan| *loan), Ok(1));
     }
 }

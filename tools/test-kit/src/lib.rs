@@ -4,6 +4,7 @@
 
 pub mod golden;
 mod inputs;
+pub mod model_disk;
 mod vectors;
 
 pub use inputs::{blob, prng};
