@@ -42,11 +42,11 @@ impl CutChooser {
 
     /// The next chunk, as a range of the blob; None once it takes more scanning, or at the end.
     ///
-    /// `scanned_to`: all bytes before this position have been scanned, and their candidates (window ends,
-    /// at most `scanned_to`) were given in this or earlier calls; without `at_end` it may lag behind
-    /// the data. `at_end`: the blob ends there. `candidates` must ascend over all calls; those that no chunk can use are
-    /// dropped here, so that scanners need not know about chunk sizes. An exhausted iterator may be followed
-    /// by a fresh one with the next batch.
+    /// `candidates` are window ends in ascending order over all calls; those that no chunk can use are
+    /// dropped here, so that scanners need not know about chunk sizes. `scanned_to`: all candidates up to
+    /// this position are in `candidates` or were in an earlier call's, and none beyond it. When None comes
+    /// back they have all been taken, and the next batch may follow in a fresh iterator. `at_end`: the blob
+    /// ends at `scanned_to`.
     pub fn next(
         &mut self,
         candidates: &mut impl Iterator<Item = u64>,

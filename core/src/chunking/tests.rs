@@ -8,6 +8,7 @@ use sha2::Digest as _;
 
 use super::reference::chunk_lengths;
 use super::*;
+use crate::format::{FeatureFlags, Index, IndexHeader, IndexItem};
 use crate::{ChunkId, DigestKind, Limits};
 
 fn sizes(min: u64, avg: u64, max: u64) -> ChunkSizes {
@@ -80,29 +81,19 @@ fn by_candidates(blob: &[u8], sizes: &ChunkSizes, rule: CutRule, parts: &[usize]
     lengths
 }
 
-/// What casync writes: a header of 48 bytes, a table of 40 for each chunk and for its tail.
-fn index_bytes(sizes: &ChunkSizes, digest: DigestKind, chunks: &[(u64, ChunkId)]) -> Vec<u8> {
-    let flags = if digest == DigestKind::Sha512_256 { 0xb000_0000_0000_0000 } else { 0x9000_0000_0000_0000 };
-    let header =
-        [48, 0x96824d9c7b129ff9, flags, sizes.min(), sizes.avg(), sizes.max(), u64::MAX, 0xe75b9e112f17417d];
-    let tail = [0, 0, 48, 16 + 40 * (chunks.len() as u64 + 1), 0x4b4f050e5549ecd1];
-    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&header);
-    for (end, id) in chunks {
-        bytes.extend(end.to_le_bytes());
-        bytes.extend(id.as_bytes());
-    }
-    bytes.extend(words(&tail));
-    bytes
+/// The index that casync writes.
+fn index_bytes(sizes: &ChunkSizes, digest: DigestKind, items: Vec<IndexItem>) -> Vec<u8> {
+    let header = IndexHeader { flags: FeatureFlags::casync_blob(digest), sizes: *sizes };
+    Index { header, items }.encode_to_vec().unwrap()
 }
 
-/// The chunks of a blob, named: where each ends, and its ID.
-fn named(blob: &[u8], lengths: &[usize], digest: DigestKind) -> Vec<(u64, ChunkId)> {
+/// The chunks of a blob, named.
+fn named(blob: &[u8], lengths: &[usize], digest: DigestKind) -> Vec<IndexItem> {
     let mut end = 0;
     let name = |&len: &usize| {
         let bytes = &blob[end..end + len];
         end += len;
-        (end as u64, digest.id_of(bytes))
+        IndexItem { end: end as u64, id: digest.id_of(bytes) }
     };
     lengths.iter().map(name).collect()
 }
@@ -126,10 +117,10 @@ fn all_vectors_of_casync() {
             (DigestKind::Sha256, &vector.ids_sha256_first, &vector.caibx_sha256_with_sha256),
         ] {
             let chunks = named(&blob, &lengths, digest);
-            for ((_, id), expected) in chunks.iter().zip(first_ids) {
-                assert_eq!(id.to_hex(), **expected, "{name}");
+            for (chunk, expected) in chunks.iter().zip(first_ids) {
+                assert_eq!(chunk.id.to_hex(), **expected, "{name}");
             }
-            let index = index_bytes(&sizes, digest, &chunks);
+            let index = index_bytes(&sizes, digest, chunks);
             let found = ChunkId(sha2::Sha256::digest(index).into());
             assert_eq!(found.to_hex(), **index_digest, "{name}: the whole index under {digest}");
         }

@@ -35,6 +35,9 @@ impl Kernel {
     /// The short obvious loop that all others are compared with.
     pub const REFERENCE: Self = Self::new("reference", reference::scan);
 
+    /// The kernels that run anywhere; a crate with faster ones lists its own before these.
+    pub const PORTABLE: [Self; 2] = [Self::SCALAR, Self::REFERENCE];
+
     /// A kernel from elsewhere. `name` is what users force it by.
     #[must_use]
     pub const fn new(name: &'static str, scan: ScanFn) -> Self {

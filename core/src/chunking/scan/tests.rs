@@ -42,7 +42,7 @@ fn kernels_agree_where_zeros_pass() {
 #[test]
 fn first_is_the_first_of_all() {
     let bytes = desync_test_kit::prng(20_000, 11);
-    for kernel in [Kernel::SCALAR, Kernel::REFERENCE] {
+    for kernel in Kernel::PORTABLE {
         for start in [0, 1, 500, 19_940] {
             let bytes = &bytes[start..];
             let first = kernel.first_candidate(bytes, discriminator(192));
