@@ -2,42 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use desync_core::format::{FeatureFlags, Index, IndexError, Strictness};
 use desync_core::{DigestKind, Limits};
-
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/test-kit/golden")
-}
+use desync_test_kit::golden;
 
 fn parse(bytes: &[u8]) -> Result<Index, IndexError> {
     Index::parse(bytes, &Limits::HOST, Strictness::Strict)
 }
 
-/// The regular files of a tar archive with plain ustar headers.
-fn untar(archive: &[u8]) -> BTreeMap<String, &[u8]> {
-    let text = |field: &[u8]| {
-        let len = field.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(field.len());
-        String::from_utf8(field[..len].to_vec()).unwrap()
-    };
-    let mut files = BTreeMap::new();
-    let mut rest = archive;
-    while rest.len() >= 512 && rest[0] != 0 {
-        let (header, body) = rest.split_at(512);
-        let len = usize::from_str_radix(&text(&header[124..136]), 8).unwrap();
-        if header[156] == b'0' {
-            files.insert(text(&header[..100]), &body[..len]);
-        }
-        rest = &body[len.next_multiple_of(512)..];
-    }
-    files
+/// The hand-made indexes by name, good and bad.
+fn hand_made() -> BTreeMap<String, Vec<u8>> {
+    let members = golden::members("bad.tar").into_iter().map(|member| (member.name, member.content));
+    members.filter(|(name, _)| name.ends_with(".caibx")).collect()
 }
 
 #[test]
 fn indexes_of_casync_round_trip() {
     let mut seen = 0;
-    for file in fs::read_dir(golden().join("blob")).unwrap() {
+    for file in fs::read_dir(golden::path("blob")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "caibx") {
             continue;
@@ -56,9 +39,8 @@ fn indexes_of_casync_round_trip() {
 
 #[test]
 fn bad_indexes_get_their_verdicts() {
-    let archive = fs::read(golden().join("bad.tar")).unwrap();
-    let files = untar(&archive);
-    let verdicts = fs::read_to_string(golden().join("bad-verdicts.tsv")).unwrap();
+    let files = hand_made();
+    let verdicts = String::from_utf8(golden::read("bad-verdicts.tsv")).unwrap();
     let mut seen = 0;
     for line in verdicts.lines() {
         let (name, rest) = line.split_once('\t').unwrap();
@@ -66,7 +48,7 @@ fn bad_indexes_get_their_verdicts() {
             continue;
         }
         let want = rest.split('\t').next().unwrap();
-        let bytes = files[&format!("bad/{name}")];
+        let bytes = &files[&format!("bad/{name}")];
         let got = parse(bytes);
         seen += 1;
         match name {
@@ -84,8 +66,7 @@ fn bad_indexes_get_their_verdicts() {
 /// Which check refuses each bad index: a refusal for another reason would hide a missing check.
 #[test]
 fn bad_indexes_are_refused_for_the_right_reason() {
-    let archive = fs::read(golden().join("bad.tar")).unwrap();
-    let files = untar(&archive);
+    let files = hand_made();
     type IsReason = fn(&IndexError) -> bool;
     let reasons: [(&str, IsReason); 25] = [
         ("trailing-byte", |e| matches!(e, IndexError::TrailingBytes { offset: 224 })),
@@ -115,21 +96,17 @@ fn bad_indexes_are_refused_for_the_right_reason() {
         ("table-size-0", |e| matches!(e, IndexError::NoTable { size: 0, .. })),
     ];
     for (name, is_reason) in reasons {
-        let error = parse(files[&format!("bad/{name}.caibx")]).unwrap_err();
+        let error = parse(&files[&format!("bad/{name}.caibx")]).unwrap_err();
         assert!(is_reason(&error), "{name}: {error:?}");
     }
-    assert!(matches!(parse(files["bad/table-type.caibx"]), Err(IndexError::NoTable { .. })));
+    assert!(matches!(parse(&files["bad/table-type.caibx"]), Err(IndexError::NoTable { .. })));
 }
 
 #[test]
 fn lenient_accepts_foreign_flags_and_nothing_else() {
-    let archive = fs::read(golden().join("bad.tar")).unwrap();
-    for (name, bytes) in untar(&archive) {
-        if !name.ends_with(".caibx") {
-            continue;
-        }
-        let lenient = Index::parse(bytes, &Limits::HOST, Strictness::Lenient);
-        match parse(bytes) {
+    for (name, bytes) in hand_made() {
+        let lenient = Index::parse(&bytes, &Limits::HOST, Strictness::Lenient);
+        match parse(&bytes) {
             Err(IndexError::Flags(_)) => {
                 let index = lenient.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(index.encode_to_vec().unwrap(), bytes, "{name}: flags are kept as they are");

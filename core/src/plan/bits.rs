@@ -25,14 +25,19 @@ pub const fn words_needed(len: u32) -> usize {
 }
 
 impl<'w> Bits<'w> {
-    /// The empty set of positions below `len`; the content of `words` does not matter.
+    /// The set of positions below `len` that `words` holds: position 64·w + b is bit b of word w, so zeros
+    /// are the empty set. Bits beyond `len` are cleared.
     ///
     /// # Errors
     /// [`TooFewWords`].
     pub fn new(words: &'w mut [u64], len: u32) -> Result<Self, TooFewWords> {
         let given = words.len();
         let words = words.get_mut(..words_needed(len)).ok_or(TooFewWords { len, given })?;
-        words.fill(0);
+        if let Some(last) = words.last_mut()
+            && !len.is_multiple_of(u64::BITS)
+        {
+            *last &= (1 << (len % u64::BITS)) - 1;
+        }
         Ok(Self { words, len })
     }
 
@@ -79,7 +84,7 @@ mod tests {
 
     #[test]
     fn set_get_count() {
-        let mut words = [u64::MAX; 3];
+        let mut words = [0, 0, u64::MAX << 2];
         let mut bits = Bits::new(&mut words, 130).unwrap();
         assert_eq!(bits.count(), 0);
         for position in [0, 63, 64, 129] {
@@ -90,6 +95,8 @@ mod tests {
         bits.set(64, false);
         let found: alloc::vec::Vec<_> = (0..200).filter(|position| bits.get(*position)).collect();
         assert_eq!(found, [0, 63, 129]);
+        // The words keep the set.
+        assert_eq!(Bits::new(&mut words, 129).unwrap().count(), 2);
     }
 
     #[test]

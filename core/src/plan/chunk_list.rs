@@ -12,6 +12,9 @@ pub trait ChunkList {
     /// What can go wrong in getting at an entry.
     type Error;
 
+    /// Whether entries cost next to nothing, so that looking at some ahead of time pays.
+    const IN_MEMORY: bool = false;
+
     /// Number of chunks; at most [`crate::format::index::POSITIONS_MAX`] of them are ever looked at.
     fn len(&self) -> u32;
 
@@ -41,6 +44,8 @@ pub trait ChunkList {
 impl ChunkList for Index {
     type Error = Infallible;
 
+    const IN_MEMORY: bool = true;
+
     #[inline]
     fn len(&self) -> u32 {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
@@ -62,6 +67,8 @@ impl ChunkList for Index {
 
 impl<L: ChunkList + ?Sized> ChunkList for &L {
     type Error = L::Error;
+
+    const IN_MEMORY: bool = L::IN_MEMORY;
 
     #[inline]
     fn len(&self) -> u32 {

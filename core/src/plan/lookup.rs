@@ -22,7 +22,7 @@ use crate::digest::ChunkId;
 use crate::format::index::POSITIONS_MAX;
 
 /// Chunks whose slots are touched together, so that the memory's answers overlap.
-const BATCH: usize = 32;
+pub(super) const BATCH: u32 = 32;
 
 /// Finds the first position of an ID in a list.
 pub struct Lookup<'w, L> {
@@ -78,7 +78,7 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
         let key = Key::expand(key);
         let mut first = 0;
         while first < chunks {
-            let count = (chunks - first).min(BATCH as u32);
+            let count = (chunks - first).min(BATCH);
             enter_batch(list, slots, &key, first, count).map_err(LookupError::List)?;
             first += count;
         }
@@ -111,6 +111,12 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
             at = next_slot(at, self.slots.len());
         }
     }
+
+    /// Asks the memory for what [`Lookup::first`] will read, without waiting for the answer.
+    #[inline]
+    pub(super) fn touch(&self, id: &ChunkId) {
+        black_box(self.slots[home_of(self.key.hash(id), self.slots.len())]);
+    }
 }
 
 fn enter_batch<L: ChunkList>(
@@ -120,7 +126,7 @@ fn enter_batch<L: ChunkList>(
     first: u32,
     count: u32,
 ) -> Result<(), L::Error> {
-    let mut hashes = [0; BATCH];
+    let mut hashes = [0; BATCH as usize];
     for (hash, position) in hashes.iter_mut().zip(first..first + count) {
         *hash = key.hash(&list.id(position)?);
         // Only to have the line under way by the time it is needed.

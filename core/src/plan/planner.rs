@@ -16,7 +16,7 @@
 
 use super::bits::Bits;
 use super::chunk_list::ChunkList;
-use super::lookup::Lookup;
+use super::lookup::{BATCH, Lookup};
 use super::step::{Source, Step};
 use super::zero::ZeroChunk;
 use crate::format::ChunkEntry;
@@ -54,6 +54,8 @@ pub struct Planner<'a, T, S = T> {
     input: PlanInput<'a, T, S>,
     position: u32,
     trail: Option<Trail>,
+    /// First position whose slots have not been touched.
+    touched: u32,
 }
 
 /// Where the last copied step came from. The run may go on there, behind what was in between.
@@ -91,7 +93,7 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
     /// A planner at the start of the target.
     #[must_use]
     pub const fn new(input: PlanInput<'a, T, S>) -> Self {
-        Self { input, position: 0, trail: None }
+        Self { input, position: 0, trail: None, touched: 0 }
     }
 
     /// The chunks wanted.
@@ -143,7 +145,8 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
         Ok(position - first)
     }
 
-    fn unsettled_step(&self, first: u32, entry: &ChunkEntry) -> Result<Step, T::Error> {
+    fn unsettled_step(&mut self, first: u32, entry: &ChunkEntry) -> Result<Step, T::Error> {
+        self.touch_ahead(first)?;
         if let Some((seed, run)) = self.longest_in_seeds(first, entry)? {
             return Ok(Step { first, count: run.count, source: Source::Seed { seed, first: run.from } });
         }
@@ -152,6 +155,20 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
             return Ok(Step { first, count: run.count, source: Source::Target { first: run.from } });
         }
         Ok(Step { first, count: 1, source: Source::Fetch })
+    }
+
+    /// Where many chunks are looked up one after the other, has the memory's answers overlap.
+    fn touch_ahead(&mut self, first: u32) -> Result<(), T::Error> {
+        if !T::IN_MEMORY || first < self.touched {
+            return Ok(());
+        }
+        self.touched = first.saturating_add(BATCH).min(self.input.target.len());
+        for position in first..self.touched {
+            let id = self.input.target.id(position)?;
+            self.input.seeds.iter().for_each(|seed| seed.lookup.touch(&id));
+            self.input.own.iter().for_each(|own| own.touch(&id));
+        }
+        Ok(())
     }
 
     fn longest_in_seeds(&self, first: u32, entry: &ChunkEntry) -> Result<Option<(u16, Run)>, T::Error> {
