@@ -189,3 +189,6 @@ fn target_error(path: &Path, error: TargetError) -> Error {
         other => Error::Target { path: path.to_owned(), reason: other.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests;
