@@ -17,6 +17,8 @@ use desync_core::plan::{Lookup, PlanInput, PlanSeed, PlanSummary, Planner, ZeroC
 use desync_core::{ChunkId, DigestKind, Limits};
 
 const CHUNKS: u64 = 16 << 20;
+/// What the design promises. 16 million chunks of 64 bytes are 1 GiB.
+const BYTES_PER_CHUNK_MAX: u64 = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let with_seed = std::env::args().any(|argument| argument == "--seed");
@@ -56,7 +58,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     say("planned", begun);
     println!("{summary}");
     say("in all", started);
-    println!("peak memory: {} MiB", peak_rss_kib()? >> 10);
+    let peak = peak_rss_kib()? << 10;
+    let chunks = CHUNKS * if with_seed { 2 } else { 1 };
+    println!("peak memory: {} MiB, {:.1} bytes a chunk of index", peak >> 20, peak as f64 / chunks as f64);
+    if peak > BYTES_PER_CHUNK_MAX * chunks {
+        return Err(format!("more than the promised {BYTES_PER_CHUNK_MAX} bytes a chunk of index").into());
+    }
     Ok(())
 }
 

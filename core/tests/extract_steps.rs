@@ -427,11 +427,13 @@ fn a_store_that_lacks_a_chunk_or_gives_another() {
     case.store.chunks.remove(&missing);
     let error = case.extract().unwrap_err();
     assert_eq!(error, ExtractError::Fetch { position: 1, id: missing, error: Failed(0) });
-    let mut case = Case::new(&[1, 2, 3]);
-    case.store.chunks.insert(missing, content(3));
-    let error = case.extract().unwrap_err();
-    assert!(matches!(error, ExtractError::WrongChunk { expected, .. } if expected == missing), "{error}");
-    assert_eq!(case.target.written.len(), 1, "the wrong chunk was not written");
+    for other in [vec![0xab; content(2).len()], content(3), vec![]] {
+        let mut case = Case::new(&[1, 2, 3]);
+        case.store.chunks.insert(missing, other);
+        let error = case.extract().unwrap_err();
+        assert!(matches!(error, ExtractError::WrongChunk { expected, .. } if expected == missing), "{error}");
+        assert_eq!(case.target.written.len(), 1, "the wrong chunk was not written");
+    }
 }
 
 #[test]

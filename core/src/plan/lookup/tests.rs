@@ -84,6 +84,32 @@ fn ids_that_are_nearly_equal_spread() {
     }
 }
 
+/// Who knows the key can make IDs with one and the same hash. Even those are told apart.
+#[test]
+fn equal_hashes_are_told_apart_by_id() {
+    let Key(key) = Key::expand(42);
+    // A factor of zero makes a product zero, whatever the other factor is.
+    let colliding = |number: u64| {
+        let mut raw = [0; 32];
+        for (place, word) in raw.chunks_exact_mut(8).zip([key[0], number, key[2], !number]) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        ChunkId(raw)
+    };
+    assert_eq!(Key(key).hash(&colliding(1)), Key(key).hash(&colliding(2)));
+    let list = Ids::new((0..50).map(colliding).collect());
+    let mut slots = vec![0; slots_needed(50)];
+    let lookup = Lookup::build(&list, &mut slots, 42).unwrap();
+    for number in 0..50 {
+        assert_eq!(lookup.first(&colliding(number)), Ok(Some(number as u32)));
+    }
+    assert_eq!(lookup.first(&colliding(50)), Ok(None));
+    // With another key they are IDs like any others.
+    list.reads.set(0);
+    Lookup::build(&list, &mut slots, 43).unwrap();
+    assert_eq!(list.reads.get(), 50);
+}
+
 #[test]
 fn defect_65_repeats_cost_one_comparison_each() {
     let repeats = 1_000_000;
