@@ -31,7 +31,7 @@
 //! assert_eq!(chunks.collect::<Vec<_>>(), [0..262_144, 262_144..524_288, 524_288..600_000]);
 //! ```
 //!
-//! [`reference`] is the oracle that all of them are compared with. Format facts: casync `cachunker.c`.
+//! [`mod@reference`] is the oracle that all of them are compared with. Format facts: casync `cachunker.c`.
 
 mod boundary;
 mod choose;

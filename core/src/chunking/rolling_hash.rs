@@ -1,6 +1,6 @@
 //! The rolling hash of the last 48 bytes: a 32-bit cyclic polynomial ("buzhash").
 //!
-//! Only the function lives here; which hashes may end a chunk is [`super::boundary`]'s business.
+//! Only the function lives here; which hashes may end a chunk is [`super::Discriminator`]'s business.
 //!
 //! Invariant: rolling equals filling on the shifted window (test: `rolling_equals_filling`).
 

@@ -45,7 +45,23 @@ pub enum DecodeError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// No memory for the decoded bytes.
+    #[error("no memory for a chunk of {len} bytes")]
+    OutOfMemory {
+        /// How many bytes were wanted.
+        len: u64,
+    },
     /// Bytes follow the frame.
     #[error("trailing bytes after the frame")]
     TrailingBytes,
+}
+
+/// Makes room in an empty buffer for a chunk of at most `len` bytes, and no more room than that.
+///
+/// # Errors
+/// [`DecodeError::OutOfMemory`].
+pub fn reserve(plain: &mut Vec<u8>, len: u64) -> Result<(), DecodeError> {
+    let out_of_memory = DecodeError::OutOfMemory { len };
+    let room = usize::try_from(len).map_err(|_| out_of_memory.clone())?;
+    plain.try_reserve_exact(room).map_err(|_| out_of_memory)
 }

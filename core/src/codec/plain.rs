@@ -17,6 +17,7 @@ impl Decoder for PlainDecoder {
         if stored.len() as u64 > len_max {
             return Err(DecodeError::TooLong { limit: len_max });
         }
+        super::reserve(plain, stored.len() as u64)?;
         plain.extend_from_slice(stored);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! One zstd frame, decoded by libzstd in one go, straight into its place.
 
-use desync_core::codec::DecodeError;
 use desync_core::codec::zstd::Frame;
+use desync_core::codec::{DecodeError, reserve};
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use zstd::zstd_safe::{self, DCtx};
 
@@ -26,9 +26,8 @@ impl ZstdContext {
     ) -> Result<(), DecodeError> {
         let frame = Frame::parse(stored, len_max, self.window_max)?;
         let too_long = DecodeError::TooLong { limit: len_max };
-        let room = usize::try_from(frame.content_len_max()).map_err(|_| too_long.clone())?;
         plain.clear();
-        plain.try_reserve(room).map_err(|_| too_long.clone())?;
+        reserve(plain, frame.content_len_max())?;
         match self.context.decompress(plain, stored) {
             Ok(len) if len as u64 <= len_max => Ok(()),
             Ok(_) => Err(too_long),

@@ -64,6 +64,7 @@ impl Decoder for ZstdDecoder {
     fn decode(&mut self, stored: &[u8], len_max: u64, plain: &mut Vec<u8>) -> Result<(), DecodeError> {
         plain.clear();
         let frame = Frame::parse(stored, len_max, self.window_max)?;
+        super::reserve(plain, frame.content_len_max())?;
         self.frames.reset(&header_for(&frame)[..]).map_err(|_| DecodeError::Damaged)?;
         let mut blocks = frame.blocks();
         while !self.frames.is_finished() {
