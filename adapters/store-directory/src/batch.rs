@@ -6,7 +6,8 @@
 //!
 //! Invariants
 //! - A file has its final name only after its bytes were synced.
-//! - When a flush returns, every file handed in before is durable under its final name.
+//! - When a flush returns, every file handed in before is durable under its final name, and so is every one
+//!   that was found there before: a writer that was killed may have renamed it without syncing the name.
 //! - A failed sync or rename is reported by the call that met it and by every later one: chunks that were
 //!   accepted are lost, and nobody may publish an index over them.
 
@@ -20,6 +21,8 @@ use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_files::{Disk, DiskFile};
 use desync_store::{Operation, StoreError};
+
+use crate::prefixes::Prefixes;
 
 /// When a batch is full.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,8 @@ pub(crate) struct Batches {
     state: Mutex<State>,
     /// Held while a batch is made durable and visible: the directories whose names are not durable yet.
     unsynced: Mutex<HashSet<PathBuf>>,
+    /// Directories with names that others made and somebody relies upon.
+    relied_upon: Prefixes,
     /// Whether names in the root of the store are not durable yet.
     root_unsynced: AtomicBool,
 }
@@ -85,13 +90,19 @@ impl Batches {
             location,
             state: Mutex::default(),
             unsynced: Mutex::default(),
+            relied_upon: Prefixes::new(),
             root_unsynced: AtomicBool::new(false),
         })
     }
 
-    /// Notes that a directory was made in the root of the store.
+    /// Notes that a directory in the root of the store is new, or may be.
     pub(crate) fn directory_created(&self) {
         self.root_unsynced.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that somebody will rely on a chunk that was found under its final name.
+    pub(crate) fn rely_on(&self, id: &ChunkId) {
+        self.relied_upon.add(id);
     }
 
     /// Where the bytes of a chunk are that has no final name yet.
@@ -189,8 +200,12 @@ impl Batches {
         Ok(())
     }
 
-    /// Makes the names in all directories touched durable.
+    /// Makes the names in all directories touched or relied upon durable.
     fn sync_names(&self, unsynced: &mut HashSet<PathBuf>) -> Result<(), StoreError> {
+        for relied_upon in self.relied_upon.take() {
+            unsynced.insert(self.directory.join(relied_upon));
+            self.directory_created();
+        }
         if unsynced.len() > SINGLE_SYNCS_MAX && self.sync_everything(unsynced)? {
             return Ok(());
         }

@@ -28,7 +28,8 @@ const NAMES_MAX: u32 = 100;
 /// Chunks in a local directory.
 ///
 /// With [`Durability::Sync`], chunks written become visible in batches and at [`Backend::flush`]; this store
-/// itself finds them at once. Dropping it without a flush forgets those not yet visible.
+/// itself finds them at once. Dropping it without a flush forgets those not yet visible. A flush also makes
+/// durable the names of chunks that [`Backend::exists`] found.
 pub struct DirectoryStore {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
@@ -160,7 +161,11 @@ impl Backend for DirectoryStore {
         let path = chunk_path(&self.directory, id, form);
         let found =
             self.disk.symlink_metadata(&path).map_err(|error| self.error(Operation::Has, id, &error))?;
-        Ok(found.is_some_and(|found| found.kind == FileKind::File && found.len > 0))
+        let is_there = found.is_some_and(|found| found.kind == FileKind::File && found.len > 0);
+        if is_there && self.durability == Durability::Sync {
+            self.batches.rely_on(id);
+        }
+        Ok(is_there)
     }
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {

@@ -100,3 +100,90 @@ impl IndexWriter for Writer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use desync_files::HostDisk;
+    use desync_test_kit::model_disk::{Cut, ModelDisk};
+
+    use super::*;
+
+    fn host() -> (tempfile::TempDir, DirectoryIndexStore) {
+        let directory = tempfile::tempdir().unwrap();
+        let store =
+            DirectoryIndexStore::open(Arc::new(HostDisk), directory.path(), Durability::Sync).unwrap();
+        (directory, store)
+    }
+
+    fn put(store: &DirectoryIndexStore, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut writer = store.write(name)?;
+        writer.write_all(bytes).map_err(|error| store.error(Operation::Put, name, &error))?;
+        writer.publish()
+    }
+
+    fn get(store: &DirectoryIndexStore, name: &str) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        store.read(name)?.read_to_end(&mut bytes).unwrap();
+        Ok(bytes)
+    }
+
+    #[test]
+    fn indexes_go_in_and_come_out() {
+        let (directory, store) = host();
+        let long = vec![7; 1_000_000];
+        for (name, bytes) in [("a.caibx", &long[..]), ("12:30 100%.caibx", b""), ("a.caibx", b"short")] {
+            put(&store, name, bytes).unwrap();
+            assert_eq!(get(&store, name).unwrap(), bytes);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        let missing = get(&store, "b.caibx").unwrap_err();
+        assert_eq!(missing.kind, ErrorKind::Missing);
+        assert!(missing.to_string().ends_with("object b.caibx missing from store"), "{missing}");
+        for name in ["", ".", "..", "a/b", "/a", "a\\b", "a\0b"] {
+            assert!(get(&store, name).unwrap_err().to_string().contains("invalid index name"), "{name:?}");
+            assert!(put(&store, name, b"").is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_unpublished_index_leaves_the_old_one() {
+        let (directory, store) = host();
+        put(&store, "a", b"old").unwrap();
+        let mut writer = store.write("a").unwrap();
+        writer.write_all(&[1; 600_000]).unwrap();
+        assert_eq!(get(&store, "a").unwrap(), b"old");
+        drop(writer);
+        assert_eq!(get(&store, "a").unwrap(), b"old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn defect_18_power_cut_at_every_operation() {
+        let open = |disk: &ModelDisk| {
+            DirectoryIndexStore::open(Arc::new(disk.clone()), Path::new("/"), Durability::Sync)
+        };
+        let (old, new) = (vec![1; 300_000], vec![2; 700_000]);
+        let prepare = || {
+            let disk = ModelDisk::new();
+            put(&open(&disk).unwrap(), "a", &old).unwrap();
+            disk
+        };
+        let clean = prepare();
+        let first = clean.operations();
+        put(&open(&clean).unwrap(), "a", &new).unwrap();
+        for number in first..clean.operations() {
+            for cut in [Cut::Undone, Cut::Half, Cut::Done] {
+                let disk = prepare();
+                disk.cut_power_at(number, cut);
+                assert!(put(&open(&disk).unwrap(), "a", &new).is_err());
+                for seed in 0..20 {
+                    let found = get(&open(&disk.after_power_cut(seed)).unwrap(), "a").unwrap();
+                    assert!(found == old || found == new, "operation {number} {cut:?}, seed {seed}");
+                }
+            }
+        }
+        assert_eq!(get(&open(&clean.after_power_cut(1)).unwrap(), "a").unwrap(), new);
+    }
+}

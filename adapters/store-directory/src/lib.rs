@@ -8,6 +8,7 @@ mod batch;
 mod chunks;
 mod index;
 mod names;
+mod prefixes;
 mod walk;
 
 pub use chunks::DirectoryStore;
