@@ -351,3 +351,66 @@ fn a_summary_covers_the_blob() {
     assert_eq!(parts.map(|part| part.chunks), [0, 1, 1, 1, 2]);
     assert!(summary.to_string().starts_with("5 steps; "), "{summary}");
 }
+
+/// A list one of whose reads fails, as a device's may.
+struct Flaky<'a> {
+    index: &'a Index,
+    reads: Cell<u32>,
+    fails_at: u32,
+}
+
+impl ChunkList for Flaky<'_> {
+    type Error = &'static str;
+
+    fn len(&self) -> u32 {
+        self.index.len()
+    }
+
+    fn entry(&self, position: u32) -> Result<ChunkEntry, &'static str> {
+        self.reads.set(self.reads.get() + 1);
+        if self.reads.get() == self.fails_at {
+            return Err("read error");
+        }
+        Ok(self.index.entries().nth(position as usize).unwrap())
+    }
+}
+
+#[test]
+fn a_list_that_fails_once_gives_the_same_plan() {
+    let case = simple(&[1, 0, 2, 3, 1, 2, 4], &[&[2, 3]]);
+    let (target, seed) = (index(&case.target), index(&case.seeds[0].0));
+    let seed = Flaky { index: &seed, reads: Cell::new(0), fails_at: u32::MAX };
+    let mut slots = vec![0; slots_needed(2)];
+    let lookup = Lookup::build(&seed, &mut slots, 1).unwrap();
+    let seeds = [PlanSeed { lookup, step_len_max: u64::MAX }];
+    let mut failures = 0;
+    for fails_at in 1..60 {
+        let target = Flaky { index: &target, reads: Cell::new(0), fails_at };
+        let mut own_slots = vec![0; slots_needed(7)];
+        let Ok(own) = Lookup::build(&target, &mut own_slots, 2) else {
+            failures += 1;
+            continue;
+        };
+        let mut planner = Planner::new(PlanInput {
+            target: &target,
+            in_place: None,
+            zero: Some(ZeroChunk::new(DigestKind::Sha256, 100)),
+            seeds: &seeds,
+            own: Some(own),
+            step_len_max: u64::MAX,
+        });
+        let mut steps = Vec::new();
+        loop {
+            match planner.next_step() {
+                Ok(Some(step)) => steps.push(step),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(error, "read error");
+                    failures += 1;
+                }
+            }
+        }
+        assert_eq!(steps, plan(&case), "failed at read {fails_at}");
+    }
+    assert!(failures > 20, "only {failures} failures");
+}
