@@ -1,2 +1,57 @@
-//! The desync binary.
-fn main() {}
+//! The `desync` program: arguments -> settings -> commands. Printing and exit codes are here, algorithms are
+//! not.
+//!
+//! `args` is what was typed, `settings` what it means, `commands` one thin file each: settings, one call of
+//! the engine, output.
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod indexes;
+mod logging;
+mod output;
+mod session;
+mod settings;
+mod signals;
+mod stores;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use desync_engine::Cancel;
+
+use args::Refusal;
+use session::Session;
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args_os().collect()) {
+        Ok(cli) => exit::report(run(cli)),
+        Err(Refusal::Answer(text)) => exit::report(print(&text)),
+        Err(Refusal::Wrong(text)) => {
+            output::say(text.trim_end());
+            exit::USAGE.into()
+        }
+    }
+}
+
+fn run(cli: args::Cli) -> anyhow::Result<()> {
+    if cli.global.verbose.unwrap_or(false) {
+        logging::show();
+    }
+    let Some(command) = cli.command else {
+        return print(&args::definition().render_long_help().to_string());
+    };
+    let cancel = Cancel::default();
+    signals::watch(cancel.clone()).context("watching for signals")?;
+    let session = Session::new(&cli.global, commands::creates_config(&command), cancel)?;
+    commands::run(command, &session)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = output::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The longer texts of the help: what the program is, and examples for each command.
+
+pub(super) const PROGRAM: &str = "\
+Content-addressed distribution of binaries, compatible with casync.
+
+Data is cut into chunks where its content says so. An index lists the names of the chunks, a store keeps \
+them, each once. Versions of an image share most chunks: a store keeps, and a machine fetches, only what is \
+new.";
+
+pub(super) const STORES: &str = "\
+Stores and indexes are named by location. This build knows local directories and files; '-' is stdin or \
+stdout where an index is wanted. Several stores are asked in the order given; 'a|b' asks b when a fails. \
+Flags that may be repeated also take several values separated by commas; put a value that holds a comma \
+into double quotes.
+
+Examples:
+  desync make -s /srv/store v2.caibx v2.img          cut v2.img, keep its chunks
+  desync extract -s /srv/store --seed v1.img v2.caibx new.img
+                                                     build it again, fetching only what v1.img lacks
+
+Exit status: 0 done in full, 1 failed or done in part, 2 wrong usage.";
+
+pub(super) const MAKE: &str = "\
+Examples:
+  desync make -s /srv/store image.caibx image.img
+  zcat image.gz | desync make -s /srv/store image.caibx -
+  desync make -m 8:32:128 - image.img > image.caibx";
+
+pub(super) const EXTRACT: &str = "\
+Examples:
+  desync extract -s /srv/store image.caibx image.img
+  desync extract -s /mnt/usb -s /srv/store -c /var/cache/chunks image.caibx /dev/sdb2
+  desync extract -s /srv/store --seed /dev/sda2 image.caibx /dev/sda3
+  desync extract -s /srv/store --seed v1.caibx:/data/v1.img v2.caibx v2.img
+
+A seed with an index is checked where it would be used. If it is not what its index says the command fails, \
+unless told to skip or regenerate such seeds.";
+
+pub(super) const CHUNK: &str = "\
+Examples:
+  desync chunk image.img
+  desync chunk -m 4:16:64 --start 1048576 image.img";
+
+pub(super) const VERIFY_INDEX: &str = "\
+Example:
+  desync verify-index image.caibx image.img && echo unchanged";
+
+pub(super) const LIST_CHUNKS: &str = "\
+Example:
+  desync list-chunks image.caibx | sort -u | wc -l";
+
+pub(super) const INFO: &str = "\
+Examples:
+  desync info --format plain image.caibx
+  desync info -s /srv/store --seed v1.caibx v2.caibx
+  desync info --seed v1.caibx --chunks-info chunks.json v2.caibx";
+
+pub(super) const INSPECT_CHUNKS: &str = "\
+Examples:
+  desync inspect-chunks image.caibx
+  desync inspect-chunks -s /srv/store image.caibx chunks.json";
+
+pub(super) const CAT: &str = "\
+Examples:
+  desync cat -s /srv/store archive.tar.caibx | tar -t
+  desync cat -s /srv/store --offset 1048576 --length 4096 image.caibx part.bin";
+
+pub(super) const CACHE: &str = "\
+Examples:
+  desync cache -s /mnt/usb -c /srv/store image.caibx
+  desync cache -s /mnt/usb -c /srv/store --ignore v1.caibx v2.caibx v3.caibx";
+
+pub(super) const CHOP: &str = "\
+Examples:
+  desync chop -s /srv/store image.caibx image.img
+  desync chop -s /srv/store --ignore v1.caibx v2.caibx v2.img";
+
+pub(super) const VERIFY: &str = "\
+Examples:
+  desync verify -s /srv/store
+  desync verify -s /srv/store --repair";
+
+pub(super) const PRUNE: &str = "\
+Examples:
+  desync prune -s /srv/store current.caibx previous.caibx
+  desync prune -s /srv/store --yes *.caibx";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  desync config
+  desync --config new.json config --write
+
+The file is one JSON object. `store-options` holds options for locations, which may be globs:
+  { \"store-options\": { \"/srv/plain*\": { \"uncompressed\": true } } }";
+
+pub(super) const MANPAGE: &str = "\
+Example:
+  mkdir man && desync manpage --section 1 man && man man/desync-make.1";
+
+pub(super) const COMPLETION: &str = "\
+Examples:
+  source <(desync completion bash)
+  desync completion zsh > ~/.zfunc/_desync
+  desync completion fish > ~/.config/fish/completions/desync.fish";

@@ -1,0 +1,93 @@
+//! What was typed: the command line as clap sees it, one file per command or small group of commands.
+//!
+//! The first of two layers. Here a flag is present or absent and its value well-formed; what it means
+//! together with others, with the config file and with the environment is `settings`' business. The same
+//! definitions feed the help, the man pages and the shell completions.
+
+mod chunk;
+mod extract;
+mod global;
+mod help;
+mod make;
+mod pflag;
+mod program;
+mod reading;
+mod shared;
+mod transfer;
+mod upkeep;
+mod usage;
+
+use std::ffi::OsString;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+pub(crate) use chunk::ChunkArgs;
+pub(crate) use extract::ExtractArgs;
+pub(crate) use global::GlobalArgs;
+pub(crate) use make::MakeArgs;
+pub(crate) use program::{CompletionArgs, ConfigArgs, ManpageArgs, Shell};
+pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, VerifyIndexArgs};
+pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, StoreArgs};
+pub(crate) use transfer::{CacheArgs, ChopArgs};
+pub(crate) use upkeep::{PruneArgs, VerifyArgs};
+pub(crate) use usage::Refusal;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "desync",
+    version,
+    about = "Content-addressed distribution of binaries, compatible with casync",
+    long_about = help::PROGRAM,
+    after_help = help::STORES,
+    args_override_self = true,
+    disable_help_flag = false,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Make(MakeArgs),
+    Extract(ExtractArgs),
+    VerifyIndex(VerifyIndexArgs),
+    Chunk(ChunkArgs),
+    ListChunks(ListChunksArgs),
+    Info(InfoArgs),
+    InspectChunks(InspectChunksArgs),
+    Cat(CatArgs),
+    Chop(ChopArgs),
+    Cache(CacheArgs),
+    Verify(VerifyArgs),
+    Prune(PruneArgs),
+    Config(ConfigArgs),
+    Manpage(ManpageArgs),
+    Completion(CompletionArgs),
+}
+
+/// The definition of the command line, with the parsing rules of Go desync laid over it.
+pub(crate) fn definition() -> clap::Command {
+    pflag::like_pflag(<Cli as clap::CommandFactory>::command())
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// The text to print, and where to; help and version are "errors" that go to stdout.
+pub(crate) fn parse(line: Vec<OsString>) -> Result<Cli, Refusal> {
+    let definition = definition();
+    definition
+        .clone()
+        .try_get_matches_from(&line)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| usage::explain(&definition, &line, &error))
+}
+
+#[cfg(test)]
+mod tests;

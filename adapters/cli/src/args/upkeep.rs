@@ -1,0 +1,52 @@
+//! The commands that look after a store: `verify` and `prune`.
+
+use std::ffi::OsString;
+
+use super::help;
+use super::shared::StoreArgs;
+use crate::settings::notation;
+
+/// Check every chunk of a local store
+///
+/// Reads each chunk in the store's form and names it again, whatever the config file says about skipping
+/// that. Each bad chunk is told on stderr; with --repair it is removed, so that it can be stored again.
+/// Exits 0 if the store is sound at the end: no chunk was bad, or every bad one was removed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::VERIFY)]
+pub(crate) struct VerifyArgs {
+    /// The local store to check
+    #[arg(short = 's', long, value_name = "DIR")]
+    pub(crate) store: Option<OsString>,
+
+    /// Remove bad chunks
+    #[arg(short = 'r', long, value_parser = notation::boolean)]
+    pub(crate) repair: Option<bool>,
+
+    /// Workers; at least 1 [default: 10]
+    #[arg(short = 'n', long, value_name = "N", value_parser = notation::integer)]
+    pub(crate) concurrency: Option<i64>,
+}
+
+/// Remove the chunks of a store that no index names
+///
+/// Reads all indexes first, asks, then removes every chunk that none of them names, and what writers that
+/// died left behind more than a day ago. Only chunks in the store's form are looked at. Do not prune while
+/// something is being stored: its index is not among yours yet.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PRUNE)]
+pub(crate) struct PruneArgs {
+    /// The indexes whose chunks stay; one of them may be '-' for stdin
+    #[arg(value_name = "index", required = true)]
+    pub(crate) indexes: Vec<OsString>,
+
+    /// The store to prune
+    #[arg(short = 's', long, value_name = "LOCATION")]
+    pub(crate) store: Option<OsString>,
+
+    /// Do not ask
+    #[arg(short = 'y', long, value_parser = notation::boolean)]
+    pub(crate) yes: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+}

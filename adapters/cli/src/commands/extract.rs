@@ -1,0 +1,163 @@
+//! `extract`.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use desync_core::format::Index;
+use desync_engine::{
+    Context, ExtractOptions, ExtractStats, InvalidSeeds, SeedSpec, extract, extract_to_writer,
+};
+use desync_files::{Disk, HostDisk};
+use desync_store::ChunkStore;
+use serde::Serialize;
+
+use crate::args::ExtractArgs;
+use crate::indexes;
+use crate::output::{self, OutputFile, ProgressDisplay};
+use crate::session::{KERNEL, Session, durability};
+use crate::settings::{self, Location, SeedSetting, UsageError, notation, workers};
+
+/// What `--print-stats` prints, in this order.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Printed {
+    chunks_from_seeds: u64,
+    chunks_from_store: u64,
+    chunks_in_place: u64,
+    bytes_copied_from_seeds: u64,
+    bytes_cloned_from_seeds: u64,
+    blocksize: u64,
+    bytes_total: u64,
+    chunks_total: u64,
+    seeds: u64,
+}
+
+/// Where the blob goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    /// A file or block device, written at any place.
+    Path,
+    Stdout,
+    Fifo,
+}
+
+pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
+    let workers = workers(args.stores.concurrency)?;
+    let stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let output = output(args)?;
+    let locations = notation::list(&args.source.store).map_err(UsageError::new)?;
+    if locations.is_empty() {
+        return Err(UsageError::new("no store provided").into());
+    }
+    let options = ExtractOptions {
+        in_place: args.in_place.unwrap_or(false),
+        invalid_seeds: invalid_seeds(args)?,
+        durability: stores.durability,
+        kernel: KERNEL,
+        lookup_key: RandomState::new().hash_one("seed look-up"),
+    };
+    let cache = args.source.cache.as_ref().filter(|cache| !cache.is_empty()).map(Location::new);
+    let location = Location::new(&args.index);
+    let named = settings::named_seeds(args)?;
+    indexes::only_one_from_stdin(named.iter().filter_map(|seed| seed.index.as_ref()).chain([&location]))?;
+
+    let store = stores.source(&locations, cache.as_ref())?;
+    let index = indexes::read(&location, session)?;
+    let found = settings::seeds_in_directories(&args.seed_dir, &location)?;
+    let seeds =
+        named.into_iter().chain(found).map(|seed| with_index(seed, session)).collect::<Result<_, _>>()?;
+    let progress = ProgressDisplay::from_environment();
+    let job =
+        Job { index: &index, store: &store, options: &options, context: session.context(workers, &progress) };
+    let stats = match output {
+        Output::Path => Some(job.to_path(args.output.as_ref(), seeds)?),
+        Output::Stdout => {
+            let mut out = output::stdout();
+            job.to_writer(&mut out, seeds)?;
+            out.flush()?;
+            None
+        }
+        Output::Fifo => {
+            let mut out = OutputFile::create(args.output.as_ref())?;
+            job.to_writer(&mut out, seeds)?;
+            out.finish()?;
+            None
+        }
+    };
+    store.flush()?;
+    match stats.filter(|_| args.print_stats.unwrap_or(false)) {
+        Some(stats) => output::print_json(&mut output::stdout(), &Printed::from(stats)),
+        None => Ok(()),
+    }
+}
+
+/// What is extracted and how.
+struct Job<'a> {
+    index: &'a Index,
+    store: &'a dyn ChunkStore,
+    options: &'a ExtractOptions,
+    context: Context<'a>,
+}
+
+impl Job<'_> {
+    fn to_path(&self, path: &Path, seeds: Vec<SeedSpec>) -> anyhow::Result<ExtractStats> {
+        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+        Ok(extract(&disk, self.index, path, seeds, self.store, self.options, &self.context)?)
+    }
+
+    fn to_writer(&self, out: &mut dyn Write, seeds: Vec<SeedSpec>) -> anyhow::Result<()> {
+        extract_to_writer(&HostDisk, self.index, out, seeds, self.store, self.options, &self.context)?;
+        Ok(())
+    }
+}
+
+fn output(args: &ExtractArgs) -> Result<Output, UsageError> {
+    let is_fifo = || Path::new(&args.output).metadata().is_ok_and(|found| found.file_type().is_fifo());
+    let output = match () {
+        () if args.output == "-" => Output::Stdout,
+        () if args.output == args.index => {
+            return Err(UsageError::new("input and output filenames match"));
+        }
+        () if is_fifo() => Output::Fifo,
+        () => Output::Path,
+    };
+    if output != Output::Path && args.print_stats.unwrap_or(false) {
+        return Err(UsageError::new("--print-stats works only with a file or block device as output"));
+    }
+    Ok(output)
+}
+
+fn invalid_seeds(args: &ExtractArgs) -> Result<InvalidSeeds, UsageError> {
+    match (args.skip_invalid_seeds.unwrap_or(false), args.regenerate_invalid_seeds.unwrap_or(false)) {
+        (false, false) => Ok(InvalidSeeds::Fail),
+        (true, false) => Ok(InvalidSeeds::Skip),
+        (false, true) => Ok(InvalidSeeds::Regenerate),
+        (true, true) => Err(UsageError::new(
+            "is not possible to use at the same time --skip-invalid-seeds and --regenerate-invalid-seeds",
+        )),
+    }
+}
+
+fn with_index(seed: SeedSetting, session: &Session) -> anyhow::Result<SeedSpec> {
+    let index = seed.index.map(|index| indexes::read(&index, session)).transpose()?;
+    Ok(SeedSpec { data: seed.data, index })
+}
+
+impl From<ExtractStats> for Printed {
+    fn from(stats: ExtractStats) -> Self {
+        Self {
+            chunks_from_seeds: stats.chunks_from_seeds,
+            chunks_from_store: stats.chunks_from_store,
+            chunks_in_place: stats.chunks_in_place,
+            bytes_copied_from_seeds: stats.bytes_copied,
+            bytes_cloned_from_seeds: stats.bytes_cloned,
+            blocksize: stats.block_size,
+            bytes_total: stats.bytes_total,
+            chunks_total: stats.chunks_total,
+            seeds: stats.seeds,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `make`.
+
+use desync_core::DigestKind;
+use desync_core::format::Index;
+use desync_engine::{MakeOptions, MakeStats, make};
+use desync_store::ChunkStore;
+use serde::Serialize;
+
+use super::input;
+use crate::args::MakeArgs;
+use crate::indexes::Destination;
+use crate::output::{self, ProgressDisplay};
+use crate::session::{KERNEL, Session, durability};
+use crate::settings::{Location, cut_rule, sizes, workers};
+
+/// What `--print-stats` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed {
+    chunks_accepted: u64,
+    chunks_produced: u64,
+}
+
+pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
+    let workers = workers(args.stores.concurrency)?;
+    let stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let options = MakeOptions {
+        sizes: sizes(&args.chunk_size)?,
+        rule: cut_rule(&args.chunk_size)?,
+        digest: session.digest.unwrap_or(DigestKind::Sha512_256),
+        kernel: KERNEL,
+    };
+    let target = args.store.as_ref().filter(|store| !store.is_empty()).map(Location::new);
+
+    let store = target.map(|target| stores.target(&target)).transpose()?;
+    let mut input = input::open(&args.file)?;
+    let destination = Destination::open(&Location::new(&args.index), stores.durability, session)?;
+    let progress = ProgressDisplay::from_environment();
+    let context = session.context(workers, &progress);
+    let store = store.as_ref().map(|store| store as &dyn ChunkStore);
+    let mut index: Option<Index> = None;
+    let stats = make(&mut input, store, &options, &mut index, &context)?;
+    if args.print_stats.unwrap_or(false) {
+        output::say(serde_json::to_string_pretty(&Printed::from(stats))?);
+    }
+    destination.publish(&index.ok_or_else(|| anyhow::anyhow!("internal error: no index was made"))?)
+}
+
+impl From<MakeStats> for Printed {
+    /// The input is cut once, whatever the number of workers: nothing is produced that is not accepted.
+    fn from(stats: MakeStats) -> Self {
+        Self { chunks_accepted: stats.chunks, chunks_produced: stats.chunks }
+    }
+}

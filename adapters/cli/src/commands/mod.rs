@@ -1,0 +1,48 @@
+//! The commands, one file each, each thin: settings, one call of the engine, output.
+
+mod cache;
+mod cat;
+mod chop;
+mod chunk;
+mod completion;
+mod config;
+mod extract;
+mod ignored;
+mod info;
+mod input;
+mod inspect_chunks;
+mod list_chunks;
+mod make;
+mod manpage;
+mod prune;
+mod verify;
+mod verify_index;
+
+use crate::args::Command;
+use crate::session::Session;
+
+/// Whether the command makes a config file that need not exist before.
+pub(crate) fn creates_config(command: &Command) -> bool {
+    matches!(command, Command::Config(args) if args.write.unwrap_or(false))
+}
+
+/// Runs one command.
+pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
+        Command::Make(args) => make::run(&args, session),
+        Command::Extract(args) => extract::run(&args, session),
+        Command::VerifyIndex(args) => verify_index::run(&args, session),
+        Command::Chunk(args) => chunk::run(&args, session),
+        Command::ListChunks(args) => list_chunks::run(&args, session),
+        Command::Info(args) => info::run(&args, session),
+        Command::InspectChunks(args) => inspect_chunks::run(&args, session),
+        Command::Cat(args) => cat::run(&args, session),
+        Command::Chop(args) => chop::run(&args, session),
+        Command::Cache(args) => cache::run(&args, session),
+        Command::Verify(args) => verify::run(&args, session),
+        Command::Prune(args) => prune::run(&args, session),
+        Command::Config(args) => config::run(&args, session),
+        Command::Manpage(args) => manpage::run(&args),
+        Command::Completion(args) => completion::run(&args),
+    }
+}

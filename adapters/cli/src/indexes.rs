@@ -1,0 +1,208 @@
+//! Indexes by location: `-` for stdin and stdout, files, and whatever index store comes later.
+//!
+//! Reading is strict; every error begins with the location as it was given. A written index appears under
+//! its name only when it is complete.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use desync_core::format::index::Strictness;
+use desync_core::format::index::stream::{self, IndexReader, IndexStreamError};
+use desync_core::format::{ChunkEntry, Index, IndexHeader};
+use desync_core::{ChunkId, DigestKind, Limits};
+use desync_files::{Disk, Durability, HostDisk, Publication, PublicationWriter};
+
+use crate::output;
+use crate::session::Session;
+use crate::settings::{Location, Scheme, StoreOverrides, UsageError};
+
+/// What the name of an index that is being written begins with.
+const TEMPORARY_PREFIX: &str = ".tmp-index.";
+
+/// Reads a whole index into memory.
+///
+/// # Errors
+/// If it cannot be read, is no index, or was made with another digest than the one insisted upon.
+pub(crate) fn read(location: &Location, session: &Session) -> anyhow::Result<Index> {
+    let input = open(location, session)?;
+    let len = input.len;
+    let index = stream::read_all(input, &Limits::HOST, Strictness::Strict, len)
+        .map_err(|error| refused(location, error))?;
+    insist(location, &index.header, session.digest)?;
+    Ok(index)
+}
+
+/// Reads an index chunk by chunk, without holding it; returns its header.
+///
+/// # Errors
+/// As [`read`], and what `each` returns. `each` may have seen chunks of an index that is refused later.
+pub(crate) fn for_each_chunk(
+    location: &Location,
+    session: &Session,
+    mut each: impl FnMut(&IndexHeader, &ChunkEntry) -> anyhow::Result<()>,
+) -> anyhow::Result<IndexHeader> {
+    let mut reader = IndexReader::new(open(location, session)?, &Limits::HOST, Strictness::Strict)
+        .map_err(|error| refused(location, error))?;
+    let header = reader.header();
+    insist(location, &header, session.digest)?;
+    while let Some(entry) = reader.next_chunk().map_err(|error| refused(location, error))? {
+        each(&header, &entry)?;
+    }
+    Ok(header)
+}
+
+/// The IDs of several indexes, in order, repeats included.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn ids(locations: &[Location], session: &Session) -> anyhow::Result<Vec<ChunkId>> {
+    let mut ids = Vec::new();
+    for location in locations {
+        for_each_chunk(location, session, |_, entry| {
+            ids.push(entry.id);
+            Ok(())
+        })?;
+    }
+    Ok(ids)
+}
+
+/// Checks that stdin is wanted once at most.
+///
+/// # Errors
+/// If more than one location is `-`.
+pub(crate) fn only_one_from_stdin<'a>(
+    locations: impl IntoIterator<Item = &'a Location>,
+) -> Result<(), UsageError> {
+    if locations.into_iter().filter(|location| location.is_standard_stream()).count() > 1 {
+        return Err(UsageError::new("only one index can be read from stdin ('-')"));
+    }
+    Ok(())
+}
+
+/// Bytes of an index, for core's pump.
+struct Input {
+    bytes: Box<dyn Read>,
+    /// Their number, where it is known.
+    len: Option<u64>,
+}
+
+impl embedded_io::ErrorType for Input {
+    type Error = io::Error;
+}
+
+impl embedded_io::Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.bytes.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+fn open(location: &Location, session: &Session) -> anyhow::Result<Input> {
+    check_options(location, session)?;
+    if location.is_standard_stream() {
+        return Ok(Input { bytes: Box::new(io::stdin().lock()), len: None });
+    }
+    let path = local_path(location)?;
+    let read = || -> io::Result<Input> {
+        let file = std::fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Input { len: metadata.is_file().then_some(metadata.len()), bytes: Box::new(file) })
+    };
+    read().map_err(|error| anyhow!("{location}: {error}"))
+}
+
+/// Checks that the config asks nothing of the index's store that no index store does.
+fn check_options(location: &Location, session: &Session) -> anyhow::Result<()> {
+    let flags = StoreOverrides::default();
+    let options = session.config.options_for(&location.parent(), &flags, &session.working_dir)?;
+    if options.mentions_encryption() {
+        bail!("{location}: encryption is not supported by index stores");
+    }
+    Ok(())
+}
+
+/// The path of an index that is a local file.
+fn local_path(location: &Location) -> anyhow::Result<&Path> {
+    match location.scheme_word() {
+        None => Ok(location.path()),
+        Some((_, Scheme::Ssh)) => bail!("Index storage is not supported by ssh remote stores, {location}"),
+        Some((_, Scheme::Oci)) => bail!("Index storage is not supported by oci registry stores, {location}"),
+        Some((word, _)) => bail!("{location}: index stores of scheme {word} are not built in"),
+    }
+}
+
+fn refused(location: &Location, error: IndexStreamError<io::Error>) -> anyhow::Error {
+    anyhow!("{location}: {error}")
+}
+
+fn insist(location: &Location, header: &IndexHeader, digest: Option<DigestKind>) -> anyhow::Result<()> {
+    if digest.is_some_and(|digest| digest != header.digest()) {
+        bail!(
+            "{location}: index file uses {}",
+            match header.digest() {
+                DigestKind::Sha256 => "SHA256",
+                DigestKind::Sha512_256 => "SHA512-256",
+            }
+        );
+    }
+    Ok(())
+}
+
+/// A place where an index will appear: checked and opened before the work, so that a typing error does not
+/// show after hours.
+pub(crate) enum Destination {
+    Stdout,
+    File(Box<PublicationWriter>, OsString),
+}
+
+impl Destination {
+    /// Prepares to write an index. Nothing appears before [`Destination::publish`].
+    ///
+    /// # Errors
+    /// A location that cannot be written.
+    pub(crate) fn open(
+        location: &Location,
+        durability: Durability,
+        session: &Session,
+    ) -> anyhow::Result<Self> {
+        check_options(location, session)?;
+        if location.is_standard_stream() {
+            return Ok(Self::Stdout);
+        }
+        let path = local_path(location)?;
+        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+        let publication = Publication::create(disk, path, TEMPORARY_PREFIX.as_ref(), durability)
+            .with_context(|| location.to_string())?;
+        Ok(Self::File(Box::new(publication.into_writer()), location.text().to_owned()))
+    }
+
+    /// Writes the index and makes it appear.
+    ///
+    /// # Errors
+    /// The system's own; what was there before stays then.
+    pub(crate) fn publish(self, index: &Index) -> anyhow::Result<()> {
+        let bytes = index.encode_to_vec()?;
+        match self {
+            Self::Stdout => {
+                let mut out = output::stdout();
+                out.write_all(&bytes)?;
+                out.flush()?;
+                Ok(())
+            }
+            Self::File(mut writer, location) => writer
+                .write_all(&bytes)
+                .and_then(|()| writer.publish())
+                .with_context(|| format!("writing {}", location.display())),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Locations of stores and indexes: which strings are paths, which name a scheme, which mean stdin.
+//!
+//! A string is a path unless it begins with a scheme that is known. In particular `%`, `:` and control
+//! characters in a path are nothing special.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// Every scheme that names a kind of store, whether or not this build has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// No scheme: a directory for chunks, a file for an index.
+    Local,
+    Http,
+    S3,
+    Gcs,
+    Sftp,
+    Ssh,
+    Oci,
+}
+
+/// The words of each scheme, as they stand before the colon.
+const SCHEMES: [(&str, Scheme); 9] = [
+    ("http", Scheme::Http),
+    ("https", Scheme::Http),
+    ("s3+http", Scheme::S3),
+    ("s3+https", Scheme::S3),
+    ("gs", Scheme::Gcs),
+    ("sftp", Scheme::Sftp),
+    ("ssh", Scheme::Ssh),
+    ("oci+http", Scheme::Oci),
+    ("oci+https", Scheme::Oci),
+];
+
+/// A location as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location(OsString);
+
+impl Location {
+    pub(crate) fn new(text: impl Into<OsString>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text as it was given.
+    pub(crate) fn text(&self) -> &OsStr {
+        &self.0
+    }
+
+    /// Whether it means stdin or stdout, where an index is wanted.
+    pub(crate) fn is_standard_stream(&self) -> bool {
+        self.0 == "-"
+    }
+
+    /// What kind of place it names.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme_word().map_or(Scheme::Local, |(_, scheme)| scheme)
+    }
+
+    /// The scheme's word as it was given, if it is a known one.
+    pub(crate) fn scheme_word(&self) -> Option<(&'static str, Scheme)> {
+        let text = self.0.to_str()?;
+        let (word, _) = text.split_once(':')?;
+        SCHEMES.into_iter().find(|(known, _)| word.eq_ignore_ascii_case(known))
+    }
+
+    /// The location as a path; only for [`Scheme::Local`].
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// For an index: the location of the store it lies in, against which config keys are matched.
+    pub(crate) fn parent(&self) -> Self {
+        let text = self.0.as_encoded_bytes();
+        let cut = text.iter().rposition(|b| *b == b'/').or_else(|| text.iter().rposition(|b| *b == b'\\'));
+        match cut {
+            Some(cut) => Self(prefix(&self.0, cut)),
+            None => Self(OsString::new()),
+        }
+    }
+}
+
+fn prefix(text: &OsStr, len: usize) -> OsString {
+    use std::os::unix::ffi::OsStrExt;
+    OsStr::from_bytes(&text.as_bytes()[..len]).to_owned()
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_schemes_are_recognised_and_everything_else_is_a_path() {
+        for (text, scheme) in [
+            ("http://host/store", Scheme::Http),
+            ("HTTPS://host", Scheme::Http),
+            ("s3+https://host/bucket", Scheme::S3),
+            ("gs://bucket", Scheme::Gcs),
+            ("sftp://host/path", Scheme::Sftp),
+            ("ssh://host/path", Scheme::Ssh),
+            ("oci+http://host/repo", Scheme::Oci),
+            ("/a/path", Scheme::Local),
+            ("relative", Scheme::Local),
+            ("C:\\store", Scheme::Local),
+            ("unknown://host", Scheme::Local),
+            ("-", Scheme::Local),
+        ] {
+            assert_eq!(Location::new(text).scheme(), scheme, "{text}");
+        }
+    }
+
+    #[test]
+    fn defect_49_paths_need_not_parse_as_urls() {
+        for text in ["12:30.caibx", "100%.caibx", "a%zz", "bell\u{7}", "x y:z/w"] {
+            assert_eq!(Location::new(text).scheme(), Scheme::Local, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_store_of_an_index_is_what_stands_before_its_name() {
+        for (index, store) in
+            [("/srv/a.caibx", "/srv"), ("http://h/p/a.caibx", "http://h/p"), ("a.caibx", ""), ("d\\a", "d")]
+        {
+            assert_eq!(Location::new(index).parent(), Location::new(store), "{index}");
+        }
+    }
+}

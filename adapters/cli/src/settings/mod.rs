@@ -1,0 +1,55 @@
+//! The second layer of arguments: what was typed, checked and given its meaning.
+//!
+//! Args say what is present; settings are values that commands can use without looking at a flag again.
+//! A violation is a [`UsageError`], and the exit code is 2. Nothing is opened here, but for looking at what a
+//! path names where the meaning of an argument depends on it.
+
+mod chunk_sizes;
+pub(crate) mod location;
+pub(crate) mod notation;
+mod seeds;
+mod stores;
+
+pub(crate) use chunk_sizes::{cut_rule, sizes};
+pub(crate) use location::{Location, Scheme};
+pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
+pub(crate) use stores::{StoreOverrides, one_location, workers};
+
+use desync_core::DigestKind;
+
+/// The command was used wrongly: exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(String);
+
+impl UsageError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// The digest that was insisted upon; the empty word is the default's.
+///
+/// # Errors
+/// Any other word.
+pub(crate) fn digest(word: Option<&str>) -> Result<Option<DigestKind>, UsageError> {
+    match word {
+        None => Ok(None),
+        Some("" | "sha512-256") => Ok(Some(DigestKind::Sha512_256)),
+        Some("sha256") => Ok(Some(DigestKind::Sha256)),
+        Some(other) => Err(UsageError::new(format!("invalid digest algorithm '{other}'"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_two_words() {
+        assert_eq!(digest(None), Ok(None));
+        assert_eq!(digest(Some("")), Ok(Some(DigestKind::Sha512_256)));
+        assert_eq!(digest(Some("sha256")), Ok(Some(DigestKind::Sha256)));
+        assert_eq!(digest(Some("md5")).unwrap_err().to_string(), "invalid digest algorithm 'md5'");
+    }
+}

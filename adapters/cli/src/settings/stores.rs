@@ -1,0 +1,116 @@
+//! Flags about stores: how many workers, which stores, and what overrides the config file.
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::{Location, UsageError};
+use crate::args::StoreArgs;
+
+/// Workers if nothing is said.
+const WORKERS: NonZeroUsize = NonZeroUsize::new(10).expect("ten is not zero");
+
+/// More workers than any machine can use: each is a thread.
+const WORKERS_MAX: usize = 4096;
+
+/// How many workers were asked for.
+///
+/// # Errors
+/// Less than one, or more than 4096.
+pub(crate) fn workers(concurrency: Option<i64>) -> Result<NonZeroUsize, UsageError> {
+    let Some(asked) = concurrency else { return Ok(WORKERS) };
+    usize::try_from(asked)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .filter(|workers| workers.get() <= WORKERS_MAX)
+        .ok_or_else(|| {
+            UsageError::new(format!("invalid concurrency {asked}, must be between 1 and {WORKERS_MAX}"))
+        })
+}
+
+/// What the flags of this run put in place of a store's options in the config file: only what was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoreOverrides {
+    pub(crate) client_cert: Option<String>,
+    pub(crate) client_key: Option<String>,
+    pub(crate) ca_cert: Option<String>,
+    pub(crate) trust_insecure: Option<bool>,
+    pub(crate) error_retry: Option<i64>,
+    pub(crate) error_retry_base_interval: Option<Duration>,
+}
+
+impl StoreOverrides {
+    /// Reads the flags.
+    ///
+    /// # Errors
+    /// A certificate without a key, a key without a certificate, or a negative number of retries.
+    pub(crate) fn new(args: &StoreArgs) -> Result<Self, UsageError> {
+        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+        if given(&args.client_cert) != given(&args.client_key) {
+            return Err(UsageError::new(
+                "--client-key and --client-cert options need to be provided together",
+            ));
+        }
+        if let Some(retries) = args.error_retry.filter(|retries| *retries < 0) {
+            return Err(UsageError::new(format!(
+                "invalid number of retries {retries}, must not be negative"
+            )));
+        }
+        Ok(Self {
+            client_cert: args.client_cert.clone(),
+            client_key: args.client_key.clone(),
+            ca_cert: args.ca_cert.clone(),
+            trust_insecure: args.trust_insecure,
+            error_retry: args.error_retry,
+            error_retry_base_interval: args.error_retry_base_interval,
+        })
+    }
+}
+
+/// A location that must be there; an empty word is as good as none.
+///
+/// # Errors
+/// `missing`, if it is not.
+pub(crate) fn one_location(given: Option<&OsString>, missing: &str) -> Result<Location, UsageError> {
+    given
+        .map(OsString::as_os_str)
+        .filter(|text| *text != OsStr::new(""))
+        .map(Location::new)
+        .ok_or_else(|| UsageError::new(missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defect_21_less_than_one_worker_is_refused() {
+        assert_eq!(workers(None), Ok(WORKERS));
+        assert_eq!(workers(Some(1)).unwrap().get(), 1);
+        for asked in [0, -1, i64::MIN, 4097, i64::MAX] {
+            let text = workers(Some(asked)).unwrap_err().to_string();
+            assert!(text.contains(&asked.to_string()) && text.contains("between 1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn certificate_and_key_come_together() {
+        let alone = StoreArgs { client_cert: Some("c".into()), ..StoreArgs::default() };
+        assert!(StoreOverrides::new(&alone).unwrap_err().to_string().contains("provided together"));
+        let both = StoreArgs { client_key: Some("k".into()), ..alone };
+        assert_eq!(StoreOverrides::new(&both).unwrap().client_key.as_deref(), Some("k"));
+        let negative = StoreArgs { error_retry: Some(-1), ..StoreArgs::default() };
+        assert!(StoreOverrides::new(&negative).is_err());
+    }
+
+    #[test]
+    fn a_missing_location_has_its_own_message() {
+        for given in [None, Some(&OsString::new())] {
+            assert_eq!(
+                one_location(given, "no store provided").unwrap_err().to_string(),
+                "no store provided"
+            );
+        }
+        assert_eq!(one_location(Some(&"x".into()), ""), Ok(Location::new("x")));
+    }
+}

@@ -1,0 +1,159 @@
+//! From locations to chunk stores: which kind a scheme opens, and how several stores become one.
+//!
+//! `[cache] -> router -> {store | failover group}…`, requests for one chunk shared. A new kind of store is
+//! one line in [`KINDS`].
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use desync_core::format::StorageForm;
+use desync_engine::Cancel;
+use desync_files::{Durability, HostDisk};
+use desync_store::{
+    Backend, Cache, CacheRepair, ChunkStore, Dedup, Failover, FormatOptions, FormattedStore, PrunableBackend,
+    RetryPolicy, Router,
+};
+use desync_store_directory::DirectoryStore;
+
+use crate::config::{Config, StoreOptions};
+use crate::settings::{Location, Scheme, StoreOverrides};
+
+/// Which backend serves which scheme.
+const KINDS: &[(Scheme, OpenBackend)] = &[(Scheme::Local, open_directory)];
+
+/// Opens the backend behind a location.
+type OpenBackend = fn(&Location, &Stores<'_>) -> anyhow::Result<Arc<dyn Backend>>;
+
+/// Any chunk store.
+pub(crate) type SharedStore = Arc<dyn ChunkStore>;
+
+/// What is needed to open stores.
+pub(crate) struct Stores<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) overrides: StoreOverrides,
+    /// What relative keys of the config and relative locations are relative to.
+    pub(crate) working_dir: &'a Path,
+    pub(crate) durability: Durability,
+    /// Whether damaged chunks of a cache are replaced.
+    pub(crate) cache_repair: bool,
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// One store with everything known about it.
+pub(crate) struct SingleStore {
+    pub(crate) chunks: FormattedStore<Arc<dyn Backend>>,
+}
+
+impl SingleStore {
+    /// The form of its chunks.
+    pub(crate) const fn form(&self) -> StorageForm {
+        self.chunks.options().form
+    }
+
+    /// Its wider interface, if its chunks can be listed and removed.
+    pub(crate) fn prunable(&self) -> Option<&dyn PrunableBackend> {
+        self.chunks.backend().as_prunable()
+    }
+}
+
+impl Stores<'_> {
+    /// The store that reads from several locations, in order, with a cache in front if there is one.
+    ///
+    /// # Errors
+    /// A location that cannot be opened.
+    pub(crate) fn source(
+        &self,
+        locations: &[OsString],
+        cache: Option<&Location>,
+    ) -> anyhow::Result<SharedStore> {
+        let members = locations.iter().map(|text| self.group(text)).collect::<Result<Vec<_>, _>>()?;
+        let router: SharedStore = Arc::new(Router::new(members));
+        let source: SharedStore = match cache {
+            None => router,
+            Some(cache) => {
+                let repair = if self.cache_repair { CacheRepair::Replace } else { CacheRepair::Fail };
+                Arc::new(Cache::new(self.target(cache)?, router, repair))
+            }
+        };
+        Ok(Arc::new(Dedup::new(source)))
+    }
+
+    /// The store that chunks are put into.
+    ///
+    /// # Errors
+    /// A location that cannot be opened or not be written.
+    pub(crate) fn target(&self, location: &Location) -> anyhow::Result<SharedStore> {
+        let store = self.single(location)?;
+        if !store.chunks.backend().is_writable() {
+            bail!("store '{location}' does not support writing");
+        }
+        Ok(Arc::new(store.chunks))
+    }
+
+    /// One store, as its options say.
+    ///
+    /// # Errors
+    /// A location that cannot be opened, or whose options cannot be met.
+    pub(crate) fn single(&self, location: &Location) -> anyhow::Result<SingleStore> {
+        let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
+        self.open(location, self.format(&options, options.skips_verification()), &options)
+    }
+
+    /// One store that verifies what it gives, whatever its options say.
+    ///
+    /// # Errors
+    /// As [`Stores::single`].
+    pub(crate) fn verifying(&self, location: &Location) -> anyhow::Result<SingleStore> {
+        let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
+        self.open(location, self.format(&options, false), &options)
+    }
+
+    /// The members of `a|b`, or one store.
+    fn group(&self, text: &OsString) -> anyhow::Result<SharedStore> {
+        let members = split(text)
+            .map(|member| Ok(Arc::new(self.single(&Location::new(member))?.chunks) as SharedStore))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        match <[_; 1]>::try_from(members) {
+            Ok([only]) => Ok(only),
+            Err(members) => Ok(Arc::new(Failover::new(members))),
+        }
+    }
+
+    fn open(
+        &self,
+        location: &Location,
+        format: FormatOptions,
+        options: &StoreOptions,
+    ) -> anyhow::Result<SingleStore> {
+        if options.mentions_encryption() {
+            bail!("store '{location}': encryption is not built in");
+        }
+        let kind = KINDS.iter().find(|(scheme, _)| *scheme == location.scheme());
+        let Some((_, open)) = kind else { return Err(not_built_in(location)) };
+        Ok(SingleStore { chunks: FormattedStore::new(open(location, self)?, format) })
+    }
+
+    fn format(&self, options: &StoreOptions, skip_verify: bool) -> FormatOptions {
+        let form = if options.is_uncompressed() { StorageForm::Plain } else { StorageForm::Compressed };
+        let (retries, interval) = options.retries();
+        let retry = RetryPolicy::new(retries, interval).cancelled_by(self.cancel.flag());
+        FormatOptions { form, skip_verify, retry, ..FormatOptions::default() }
+    }
+}
+
+fn not_built_in(location: &Location) -> anyhow::Error {
+    let word = location.scheme_word().map_or("", |(word, _)| word);
+    anyhow!("store '{location}': stores of scheme {word} are not built in")
+}
+
+/// The texts between the `|`.
+fn split(text: &OsString) -> impl Iterator<Item = OsString> + '_ {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    text.as_bytes().split(|b| *b == b'|').map(|member| OsString::from_vec(member.to_vec()))
+}
+
+fn open_directory(location: &Location, stores: &Stores<'_>) -> anyhow::Result<Arc<dyn Backend>> {
+    Ok(Arc::new(DirectoryStore::open(Arc::new(HostDisk), location.path(), stores.durability)?))
+}

@@ -1,0 +1,13 @@
+//! The built program, run as a user runs it: arguments, stdin, stdout, stderr, exit codes, signals.
+#![allow(missing_docs, reason = "a test program has no users")]
+
+mod exit_codes;
+mod extracting;
+mod filling;
+mod making;
+mod program;
+mod progress;
+mod reading;
+mod room;
+mod signals;
+mod upkeep;
