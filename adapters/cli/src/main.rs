@@ -44,7 +44,7 @@ fn run(cli: args::Cli) -> anyhow::Result<()> {
         return print(&args::definition().render_long_help().to_string());
     };
     let cancel = Cancel::default();
-    signals::watch(cancel.clone()).context("watching for signals")?;
+    signals::watch(&cancel).context("watching for signals")?;
     let session = Session::new(&cli.global, commands::creates_config(&command), cancel)?;
     commands::run(command, &session)
 }

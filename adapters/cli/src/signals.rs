@@ -22,8 +22,12 @@ const PATIENCE: Duration = Duration::from_millis(800);
 ///
 /// # Errors
 /// If the system refuses handlers or a thread.
-pub(crate) fn watch(cancel: Cancel) -> std::io::Result<()> {
+pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    for signal in [SIGINT, SIGTERM] {
+        // In the handler itself, so that no moment passes in which a command could still succeed.
+        signal_hook::flag::register(signal, cancel.flag())?;
+    }
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut asked = false;
         for _ in &mut signals {
@@ -31,7 +35,6 @@ pub(crate) fn watch(cancel: Cancel) -> std::io::Result<()> {
                 process::exit(exit::FAILED.into());
             }
             asked = true;
-            cancel.cancel();
             // If the reminder cannot start, a second signal still works.
             let _ = thread::Builder::new().name("patience".into()).spawn(end_soon);
         }

@@ -25,7 +25,7 @@ pub(crate) use chunk::ChunkArgs;
 pub(crate) use extract::ExtractArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use make::MakeArgs;
-pub(crate) use program::{CompletionArgs, ConfigArgs, ManpageArgs, Shell};
+pub(crate) use program::{CompletionArgs, ConfigArgs, ManpageArgs};
 pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, VerifyIndexArgs};
 pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use clap_complete::Shell;
+
 use super::help;
 use crate::settings::notation;
 
@@ -58,15 +60,4 @@ pub(crate) struct CompletionArgs {
     /// Leave out the descriptions
     #[arg(long, value_parser = notation::boolean)]
     pub(crate) no_descriptions: Option<bool>,
-}
-
-/// The shells with a completion script.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-    #[value(name = "powershell")]
-    PowerShell,
-    Elvish,
 }

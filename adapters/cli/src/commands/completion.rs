@@ -1,10 +1,11 @@
 //! `completion`.
 
-use clap_complete::{Generator, Shell as Target};
-
-use crate::args::{CompletionArgs, Shell, definition};
-use crate::output;
 use std::io::Write;
+
+use clap_complete::{Generator, Shell};
+
+use crate::args::{CompletionArgs, definition};
+use crate::output;
 
 pub(super) fn run(args: &CompletionArgs) -> anyhow::Result<()> {
     let mut definition = definition();
@@ -26,15 +27,8 @@ fn script(definition: clap::Command, shell: Shell, descriptions: bool) -> Vec<u8
     let mut definition = if descriptions { definition } else { without_descriptions(definition) };
     definition.set_bin_name("desync");
     definition.build();
-    let target = match shell {
-        Shell::Bash => Target::Bash,
-        Shell::Zsh => Target::Zsh,
-        Shell::Fish => Target::Fish,
-        Shell::PowerShell => Target::PowerShell,
-        Shell::Elvish => Target::Elvish,
-    };
     let mut text = Vec::new();
-    target.generate(&definition, &mut text);
+    shell.generate(&definition, &mut text);
     text
 }
 

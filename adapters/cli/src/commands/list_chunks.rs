@@ -10,12 +10,13 @@ use crate::{indexes, output};
 pub(super) fn run(args: &ListChunksArgs, session: &Session) -> anyhow::Result<()> {
     workers(args.stores.concurrency)?;
     StoreOverrides::new(&args.stores)?;
+    // All of it first: the IDs of a truncated index must not look like those of a shorter one.
+    let index = indexes::read(&Location::new(&args.index), session)?;
     let mut out = output::stdout();
-    indexes::for_each_chunk(&Location::new(&args.index), session, |_, entry| {
+    for item in &index.items {
         session.cancel.check()?;
-        writeln!(out, "{}", entry.id)?;
-        Ok(())
-    })?;
+        writeln!(out, "{}", item.id)?;
+    }
     out.flush()?;
     Ok(())
 }

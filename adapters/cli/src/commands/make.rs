@@ -40,6 +40,7 @@ pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
     let store = store.as_ref().map(|store| store as &dyn ChunkStore);
     let mut index: Option<Index> = None;
     let stats = make(&mut input, store, &options, &mut index, &context)?;
+    session.cancel.check()?;
     if args.print_stats.unwrap_or(false) {
         output::say(serde_json::to_string_pretty(&Printed::from(stats))?);
     }

@@ -239,8 +239,7 @@ impl<'a> Section<'a> {
         expected: &'static str,
         convert: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, ConfigError> {
-        let found =
-            self.object.into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case(key)).last();
+        let found = self.object.into_iter().flatten().rfind(|(name, _)| name.eq_ignore_ascii_case(key));
         match found {
             None | Some((_, Value::Null)) => Ok(None),
             Some((_, value)) => {

@@ -95,5 +95,8 @@ fn a_closed_stdout_is_quiet_and_no_success() {
 fn verbose_logs_to_stderr_only() {
     let room = Room::with_blob();
     let run = room.run(&["prune", "--verbose", "-y", "-s", "store", "blob.caibx"]);
-    assert!(run.code == Some(0) && run.stdout.is_empty() && run.stderr.contains("level=info msg="), "{run:?}");
+    assert!(
+        run.code == Some(0) && run.stdout.is_empty() && run.stderr.contains("level=info msg="),
+        "{run:?}"
+    );
 }

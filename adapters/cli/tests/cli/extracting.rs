@@ -194,7 +194,10 @@ fn cat_writes_ranges() {
 fn cat_tells_what_it_could_not_give() {
     let room = Room::with_blob();
     let run = room.run(&["cat", "-s", "store", "-o", "599990", "-l", "20", "blob.caibx"]);
-    assert!(run.code == Some(1) && run.stdout == blob()[599_990..] && run.stderr.starts_with("Error: EOF"), "{run:?}");
+    assert!(
+        run.code == Some(1) && run.stdout == blob()[599_990..] && run.stderr.starts_with("Error: EOF"),
+        "{run:?}"
+    );
     assert!(room.fails(1, &["cat", "-s", "store", "-o", "600001", "blob.caibx"]).contains("600001"));
     let text = room.fails(2, &["cat", "-s", "store", "-o", "-5", "blob.caibx"]);
     assert!(text.contains("unable to seek before start of file"), "{text}");

@@ -12,7 +12,7 @@ fn chop_fills_a_store_from_a_blob() {
     assert!(room.fails(2, &["chop", "blob.caibx", "blob"]).contains("no target store provided"));
     room.write("wrong", &[0; 600_000]);
     let text = room.fails(1, &["chop", "-s", "other", "blob.caibx", "wrong"]);
-    assert!(text.contains("wrong: bytes 0.."), "{text}");
+    assert!(text.contains("wrong: bytes "), "{text}");
 }
 
 #[test]
@@ -24,7 +24,9 @@ fn cache_copies_what_the_target_lacks() {
     let run = room.run_with_stdin(&["cache", "-s", "store", "-c", "other", "-"], &room.read("blob.caibx"));
     assert_eq!(run.code, Some(0));
     assert!(room.fails(2, &["cache", "-c", "other", "blob.caibx"]).contains("no source store provided"));
-    assert!(room.fails(2, &["cache", "-s", "store", "blob.caibx"]).contains("no target cache store provided"));
+    assert!(
+        room.fails(2, &["cache", "-s", "store", "blob.caibx"]).contains("no target cache store provided")
+    );
 }
 
 #[test]
@@ -33,7 +35,8 @@ fn ignored_chunks_are_left_out() {
     let ids = room.ok_text(&["list-chunks", "blob.caibx"]);
     let first = ids.lines().next().unwrap();
     room.write("ids", format!("\n  {first}  \r\n\n").as_bytes());
-    for command in [&["chop", "blob.caibx", "blob", "-s"][..], &["cache", "blob.caibx", "-s", "store", "-c"]] {
+    for command in [&["chop", "blob.caibx", "blob", "-s"][..], &["cache", "blob.caibx", "-s", "store", "-c"]]
+    {
         let target = command[0];
         room.create_dir(target);
         room.ok(&[command, &[target, "--ignore-chunks", "ids"]].concat());

@@ -22,10 +22,7 @@ fn sha256(bytes: &[u8]) -> String {
 fn indexes_equal_the_known_ones_for_any_number_of_workers() {
     let room = Room::new();
     room.write("v", &vector());
-    assert_eq!(
-        sha256(&room.read("v")),
-        "8908fe1faf2ce22e4fae75895e92960dc73140521d7f31443701b1ec77ac97c2"
-    );
+    assert_eq!(sha256(&room.read("v")), "8908fe1faf2ce22e4fae75895e92960dc73140521d7f31443701b1ec77ac97c2");
     for (sizes, sum) in [
         ("16:64:256", "d7ec52760ac0e44bbbd354533c4dbde938ffd761b0c8b93596ce5195d1785f84"),
         ("2:8:32", "0459ad1cf08e69cd0f52ad999a13656d3705041f9f265e70418f968613fb3681"),

@@ -5,8 +5,21 @@ use std::os::unix::fs::PermissionsExt;
 use crate::room::Room;
 
 const COMMANDS: [&str; 15] = [
-    "make", "extract", "verify-index", "chunk", "list-chunks", "info", "inspect-chunks", "cat", "chop", "cache",
-    "verify", "prune", "config", "manpage", "completion",
+    "make",
+    "extract",
+    "verify-index",
+    "chunk",
+    "list-chunks",
+    "info",
+    "inspect-chunks",
+    "cat",
+    "chop",
+    "cache",
+    "verify",
+    "prune",
+    "config",
+    "manpage",
+    "completion",
 ];
 
 #[test]
@@ -24,7 +37,8 @@ fn help_is_an_answer_on_stdout() {
     assert_eq!(room.ok_text(&["--version"]), format!("desync {}\n", env!("CARGO_PKG_VERSION")));
 }
 
-const NOTHING: &str = "{\n  \"s3-credentials\": null,\n  \"oci-credentials\": null,\n  \"store-options\": null\n}\n";
+const NOTHING: &str =
+    "{\n  \"s3-credentials\": null,\n  \"oci-credentials\": null,\n  \"store-options\": null\n}\n";
 
 #[test]
 fn config_shows_what_is_in_force() {
@@ -94,7 +108,8 @@ fn man_pages_are_written_for_every_command() {
         assert!(output.status.success(), "{output:?}");
     };
     write(&room, &["manpage", "--section", "1", "--source", "here", "man"]);
-    let expected = COMMANDS.iter().map(|command| format!("man/desync-{command}.1")).chain(["man/desync.1".into()]);
+    let expected =
+        COMMANDS.iter().map(|command| format!("man/desync-{command}.1")).chain(["man/desync.1".into()]);
     let expected: std::collections::BTreeSet<String> = expected.collect();
     assert_eq!(room.files("man").into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
     let page = String::from_utf8(room.read("man/desync-make.1")).unwrap();

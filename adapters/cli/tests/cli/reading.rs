@@ -75,7 +75,9 @@ fn info_counts_in_both_formats() {
         ]
     );
     assert!(plain.starts_with("Blob size: 600000\n"), "{plain}");
-    assert!(room.fails(2, &["info", "-f", "xml", "blob.caibx"]).contains("unsupported output format \"xml\""));
+    assert!(
+        room.fails(2, &["info", "-f", "xml", "blob.caibx"]).contains("unsupported output format \"xml\"")
+    );
 }
 
 #[test]
@@ -96,7 +98,8 @@ fn info_uses_what_inspect_chunks_wrote() {
 #[test]
 fn inspect_chunks_lists_every_chunk_and_stored_sizes_where_there_are_any() {
     let room = Room::with_blob();
-    let plain: serde_json::Value = serde_json::from_slice(&room.ok(&["inspect-chunks", "blob.caibx"])).unwrap();
+    let plain: serde_json::Value =
+        serde_json::from_slice(&room.ok(&["inspect-chunks", "blob.caibx"])).unwrap();
     let ids = room.ok_text(&["list-chunks", "blob.caibx"]);
     for (chunk, id) in plain.as_array().unwrap().iter().zip(ids.lines()) {
         assert_eq!(chunk["id"], id);
@@ -130,8 +133,12 @@ fn index_errors_begin_with_the_location_as_given() {
     let room = Room::with_blob();
     room.write("text", b"this is not an index, but longer than one header of 64 bytes is to be");
     room.write("cut", &room.read("blob.caibx")[..200]);
-    for (name, cause) in [("no-such", "No such file"), ("./text", "not an index file"), ("cut", "truncated"), (".", "directory")]
-    {
+    for (name, cause) in [
+        ("no-such", "No such file"),
+        ("./text", "not an index file"),
+        ("cut", "truncated"),
+        (".", "directory"),
+    ] {
         for command in [&["list-chunks"][..], &["info"], &["cat", "-s", "store"], &["inspect-chunks"]] {
             let text = room.fails(1, &[command, &[name]].concat());
             assert!(text.starts_with(&format!("Error: {name}: ")) && text.contains(cause), "{text}");
@@ -172,7 +179,11 @@ fn stdin_can_be_read_once() {
 #[test]
 fn places_that_hold_no_indexes_are_refused_by_name() {
     let room = Room::new();
-    assert!(room.fails(1, &["list-chunks", "ssh://h/x.caibx"]).contains("not supported by ssh remote stores"));
-    assert!(room.fails(1, &["list-chunks", "oci+https://h/x"]).contains("not supported by oci registry stores"));
+    assert!(
+        room.fails(1, &["list-chunks", "ssh://h/x.caibx"]).contains("not supported by ssh remote stores")
+    );
+    assert!(
+        room.fails(1, &["list-chunks", "oci+https://h/x"]).contains("not supported by oci registry stores")
+    );
     assert!(room.fails(1, &["list-chunks", "http://h/x.caibx"]).contains("http"));
 }

@@ -12,12 +12,14 @@ use crate::room::Room;
 /// How long a command may take to end.
 const PROMPTLY: Duration = Duration::from_millis(1500);
 
-/// Starts a command that waits for an index or blob that never comes, once it surely waits.
+/// Starts a command that waits for an index or blob that never comes.
 fn start(room: &Room, args: &[&str]) -> Child {
-    let child = room.command(args).stdin(Stdio::piped()).spawn().unwrap();
-    // Handlers are there long before; a command that had not begun to wait would end even sooner.
-    std::thread::sleep(Duration::from_millis(300));
-    child
+    room.command(args).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// Gives commands the time to begin to wait. Their handlers are there long before.
+fn let_them_wait() {
+    std::thread::sleep(Duration::from_millis(600));
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -44,14 +46,19 @@ fn defect_27_every_command_ends_promptly_and_fails() {
         &["prune", "-s", "store", "blob.caibx"],
     ];
     let mut running: Vec<Child> = commands.iter().map(|args| start(&room, args)).collect();
+    // Waiting for a child closes its stdin, and that would be the end it waits for.
+    let stdins: Vec<_> = running.iter_mut().map(|child| child.stdin.take()).collect();
+    let_them_wait();
     for (number, (child, args)) in running.iter_mut().zip(commands).enumerate() {
         assert_eq!(child.try_wait().unwrap(), None, "{args:?} did not wait");
-        let sent = Instant::now();
         signal(child, if number % 2 == 0 { Signal::INT } else { Signal::TERM });
-        let status = child.wait().unwrap();
-        assert!(sent.elapsed() < PROMPTLY, "{args:?} took {:?}", sent.elapsed());
-        assert_eq!(status.code(), Some(1), "{args:?}");
     }
+    let sent = Instant::now();
+    for (child, args) in running.iter_mut().zip(commands) {
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{args:?}");
+        assert!(sent.elapsed() < PROMPTLY, "{args:?} took {:?}", sent.elapsed());
+    }
+    drop(stdins);
     assert!(!room.path("new").exists());
 }
 
@@ -59,6 +66,8 @@ fn defect_27_every_command_ends_promptly_and_fails() {
 fn defect_27_a_second_signal_ends_at_once() {
     let room = Room::new();
     let mut child = start(&room, &["make", "new", "-"]);
+    let _stdin = child.stdin.take();
+    let_them_wait();
     let sent = Instant::now();
     signal(&child, Signal::INT);
     std::thread::sleep(Duration::from_millis(50));
@@ -79,6 +88,8 @@ fn defect_28_hangup_ends_a_command() {
     }
     let room = Room::new();
     let mut child = start(&room, &["make", "new", "-"]);
+    let _stdin = child.stdin.take();
+    let_them_wait();
     signal(&child, Signal::HUP);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::HUP.as_raw()));
 }
