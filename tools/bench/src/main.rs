@@ -1,2 +1,174 @@
-//! Tool.
-fn main() {}
+//! Measures `desync` on the corpus, beside `casync` and any other `desync`, in one run.
+//!
+//! Method. Each job is run several times (5 unless told otherwise) by each program in turn, A B A B, so that a
+//! machine that grows slower or warmer meets all alike; the table has medians. The inputs are read once before,
+//! so they come from the page cache; what a job leaves behind is removed, untimed, before its next run. Wall
+//! time is from start to end of the process; CPU time (user and system) and peak resident memory are what the
+//! kernel accounts to it (`wait4`). Every extraction's output is compared with the original.
+//!
+//! | file | what |
+//! |---|---|
+//! | `jobs` | what is measured |
+//! | `program` | how each program is asked for a job |
+//! | `place` | stores, seeds and outputs of one program on one file system |
+//! | `process` | running a process and what it cost |
+//! | `report` | medians and tables |
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
+
+mod jobs;
+mod place;
+mod process;
+mod program;
+mod report;
+mod xfs;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+
+use jobs::{FileSystem, JOBS, Job, Task};
+use place::{Images, Place};
+use program::{Kind, Program};
+use report::{Report, Row};
+use xfs::Xfs;
+
+/// Measure desync on the corpus against casync and any other desync.
+#[derive(Parser)]
+struct Options {
+    /// Times that each program runs each job
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Another desync to compare with, besides one on PATH; may be repeated
+    #[arg(long, value_name = "PATH")]
+    peer: Vec<PathBuf>,
+    /// Only jobs whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// The program under test
+    #[arg(long, value_name = "PATH", default_value = "target/release/desync")]
+    own: PathBuf,
+    /// Where the corpus lies
+    #[arg(long, value_name = "FOLDER", default_value = ".corpus")]
+    corpus: PathBuf,
+    /// Also write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    let images = Images::find(&options.corpus)?;
+    let programs = programs(options)?;
+    let jobs: Vec<&Job> =
+        JOBS.iter().filter(|job| options.only.as_ref().is_none_or(|text| job.name.contains(text))).collect();
+    if jobs.is_empty() {
+        bail!("no job's name contains {:?}", options.only.as_deref().unwrap_or_default());
+    }
+    let folder = options.corpus.join("bench");
+    place::remove(&folder)?;
+    let mut report = Report::new(&programs, options.rounds, &images);
+    let mut places = Vec::new();
+    for (number, program) in programs.iter().enumerate() {
+        let place = Place::make(&folder.join(number.to_string()), &images)?;
+        report.add_stored(place.fill(program, &images)?);
+        places.push(place);
+    }
+    let xfs = xfs_places(&jobs, &folder, &places, &images)?;
+    if xfs.is_none() {
+        report.note("XFS is skipped: only root can mount it, and mkfs.xfs must be installed.");
+    }
+    images.read_all()?;
+    for job in jobs {
+        let places = match (job.file_system, &xfs) {
+            (FileSystem::Corpus, _) => &places,
+            (FileSystem::Xfs, Some((_, places))) => places,
+            (FileSystem::Xfs, None) => continue,
+        };
+        report.add(measure(job, &programs, places, &images, options.rounds)?);
+    }
+    drop(xfs);
+    place::remove(&folder)?;
+    print!("{}", report.to_markdown());
+    if let Some(path) = &options.json {
+        fs::write(path, report.to_json()?).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The program under test, then casync, then every other desync.
+fn programs(options: &Options) -> anyhow::Result<Vec<Program>> {
+    let own = Program::find(Kind::Desync, "desync (this)", &options.own).with_context(|| {
+        format!("{} is missing: `cargo build --release -p desync`", options.own.display())
+    })?;
+    let on_path = |name: &str| {
+        env::split_paths(&env::var_os("PATH").unwrap_or_default())
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
+    };
+    let mut programs = vec![own];
+    match on_path("casync") {
+        Some(path) => programs.extend(Program::find(Kind::Casync, "casync", &path)),
+        None => eprintln!("casync is not installed: no comparison with it"),
+    }
+    for (number, path) in on_path("desync").iter().chain(&options.peer).enumerate() {
+        let name =
+            format!("desync (other{})", if number == 0 { String::new() } else { format!(" {}", number + 1) });
+        let other = Program::find(Kind::Desync, &name, path);
+        programs.push(other.with_context(|| format!("there is no program {}", path.display()))?);
+    }
+    Ok(programs)
+}
+
+/// A mounted XFS with a place for each program, if a job wants one and it can be had.
+fn xfs_places(
+    jobs: &[&Job],
+    folder: &Path,
+    places: &[Place],
+    images: &Images,
+) -> anyhow::Result<Option<(Xfs, Vec<Place>)>> {
+    if jobs.iter().all(|job| job.file_system != FileSystem::Xfs) {
+        return Ok(None);
+    }
+    let Some(xfs) = Xfs::mount(folder)? else { return Ok(None) };
+    let elsewhere =
+        |(number, place): (usize, &Place)| place.moved(&xfs.folder().join(number.to_string()), images);
+    let places = places.iter().enumerate().map(elsewhere).collect::<Result<_, _>>()?;
+    Ok(Some((xfs, places)))
+}
+
+/// Runs a job in turn by every program that can do it.
+fn measure(
+    job: &Job,
+    programs: &[Program],
+    places: &[Place],
+    images: &Images,
+    rounds: u32,
+) -> anyhow::Result<Row> {
+    let mut row = Row::new(job, programs.len());
+    for round in 0..rounds {
+        for (number, (program, place)) in programs.iter().zip(places).enumerate() {
+            let Some(mut command) = program.command(job, place, images) else { continue };
+            eprintln!("{} {}/{rounds}: {}", job.name, round + 1, program.name);
+            place.prepare(job)?;
+            let cost = process::measure(&mut command, &place.folder)
+                .with_context(|| format!("{}: {}", program.name, job.name))?;
+            row.add(number, cost);
+            if matches!(job.task, Task::Extract { .. }) && round == 0 {
+                place.check_output(images)?;
+            }
+        }
+    }
+    Ok(row)
+}

@@ -1,0 +1,62 @@
+//! What is measured.
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    /// Its name in the table.
+    pub(crate) name: &'static str,
+    pub(crate) task: Task,
+    /// `-n` for programs that have it; none for their default.
+    pub(crate) concurrency: Option<u32>,
+    /// Where seed and output lie.
+    pub(crate) file_system: FileSystem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// First image into a store that is empty, or has all of its chunks.
+    Make { known: bool },
+    /// Second image out of the store, with or without the first as a seed.
+    Extract { seed: bool },
+    /// Every chunk of a store that has both.
+    Verify,
+    /// First image against its index.
+    VerifyIndex,
+    /// Cuts and names of the first image, printed.
+    Chunk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// Wherever the corpus is.
+    Corpus,
+    /// XFS with reflinks, mounted from a file.
+    Xfs,
+}
+
+const fn job(name: &'static str, task: Task, concurrency: Option<u32>) -> Job {
+    Job { name, task, concurrency, file_system: FileSystem::Corpus }
+}
+
+const fn on_xfs(name: &'static str, task: Task, concurrency: Option<u32>) -> Job {
+    Job { name, task, concurrency, file_system: FileSystem::Xfs }
+}
+
+/// All jobs, in the order of the table.
+pub(crate) const JOBS: &[Job] = &[
+    job("make, fresh, -n 1", Task::Make { known: false }, Some(1)),
+    job("make, fresh", Task::Make { known: false }, None),
+    job("make, all known, -n 1", Task::Make { known: true }, Some(1)),
+    job("make, all known", Task::Make { known: true }, None),
+    job("extract, -n 1", Task::Extract { seed: false }, Some(1)),
+    job("extract", Task::Extract { seed: false }, None),
+    job("extract, seed, -n 1", Task::Extract { seed: true }, Some(1)),
+    job("extract, seed", Task::Extract { seed: true }, None),
+    on_xfs("extract, seed, XFS, -n 1", Task::Extract { seed: true }, Some(1)),
+    on_xfs("extract, seed, XFS", Task::Extract { seed: true }, None),
+    job("verify, -n 1", Task::Verify, Some(1)),
+    job("verify", Task::Verify, None),
+    job("verify-index, -n 1", Task::VerifyIndex, Some(1)),
+    job("verify-index", Task::VerifyIndex, None),
+    job("chunk", Task::Chunk, None),
+];

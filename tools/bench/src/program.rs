@@ -1,0 +1,106 @@
+//! How each program is asked for a job.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::jobs::{Job, Task};
+use crate::place::{Images, Place};
+
+/// A program that is compared.
+pub(crate) struct Program {
+    /// Its name in the table.
+    pub(crate) name: String,
+    /// What it says of its version.
+    pub(crate) version: String,
+    kind: Kind,
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Casync,
+    Desync,
+}
+
+impl Program {
+    /// None if there is no such file.
+    pub(crate) fn find(kind: Kind, name: &str, path: &Path) -> Option<Self> {
+        let path = path.canonicalize().ok()?;
+        let version = Command::new(&path).arg("--version").output().ok();
+        let version =
+            version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let version = version.lines().next().unwrap_or("no version given").to_owned();
+        Some(Self { name: name.to_owned(), version, kind, path })
+    }
+
+    /// None if the program has no such command.
+    pub(crate) fn command(&self, job: &Job, place: &Place, images: &Images) -> Option<Command> {
+        match self.kind {
+            Kind::Casync => self.casync(job, place, images),
+            Kind::Desync => Some(self.desync(job, place, images)),
+        }
+    }
+
+    fn desync(&self, job: &Job, place: &Place, images: &Images) -> Command {
+        let mut command = Command::new(&self.path);
+        let verb = match job.task {
+            Task::Make { .. } => "make",
+            Task::Extract { .. } => "extract",
+            Task::Verify => "verify",
+            Task::VerifyIndex => "verify-index",
+            Task::Chunk => "chunk",
+        };
+        command.arg(verb);
+        if let Some(count) = job.concurrency {
+            command.args(["-n", &count.to_string()]);
+        }
+        match job.task {
+            Task::Make { .. } => command.arg("-s").arg(&place.store).arg(&place.made).arg(&images.first),
+            Task::Extract { seed } => {
+                command.arg("-s").arg(&place.store);
+                if seed {
+                    command.arg("--seed").arg(&place.seed_index);
+                }
+                command.arg(&place.second_index).arg(&place.output)
+            }
+            Task::Verify => command.arg("-s").arg(&place.store),
+            Task::VerifyIndex => command.arg(&place.seed_index).arg(&images.first),
+            Task::Chunk => command.arg(&images.first),
+        };
+        command
+    }
+
+    fn casync(&self, job: &Job, place: &Place, images: &Images) -> Option<Command> {
+        let mut command = Command::new(&self.path);
+        match job.task {
+            Task::Make { .. } => {
+                command.arg("make").arg(store(place)).arg(&place.made).arg(&images.first);
+            }
+            Task::Extract { seed } => {
+                command.arg("extract").arg(store(place));
+                if seed {
+                    command.arg(format!("--seed={}", place.seed.display()));
+                }
+                command.arg(&place.second_index).arg(&place.output);
+            }
+            Task::Verify | Task::VerifyIndex | Task::Chunk => return None,
+        }
+        Some(command)
+    }
+
+    /// Makes an index of an image, keeping its chunks.
+    pub(crate) fn make(&self, place: &Place, index: &Path, image: &Path) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg("make");
+        match self.kind {
+            Kind::Casync => command.arg(store(place)),
+            Kind::Desync => command.arg("-s").arg(&place.store),
+        };
+        command.arg(index).arg(image);
+        command
+    }
+}
+
+fn store(place: &Place) -> String {
+    format!("--store={}", place.store.display())
+}

@@ -1,0 +1,217 @@
+//! Medians and tables: Markdown for people, JSON for programs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::jobs::Job;
+use crate::place::{Images, Stored};
+use crate::process::Cost;
+use crate::program::Program;
+
+/// All figures of a run.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    processor: String,
+    cores: usize,
+    rounds: u32,
+    /// Lengths of both images, in bytes.
+    image_len: [u64; 2],
+    programs: Vec<About>,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct About {
+    name: String,
+    version: String,
+    stored: Stored,
+}
+
+/// One job: the runs of each program; none if it cannot do it.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    job: &'static str,
+    medians: Vec<Option<Median>>,
+    #[serde(skip)]
+    costs: Vec<Vec<Cost>>,
+}
+
+/// The middle of several runs, each figure for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Median {
+    wall_seconds: f64,
+    cpu_seconds: f64,
+    peak_bytes: u64,
+}
+
+impl Row {
+    pub(crate) fn new(job: &Job, programs: usize) -> Self {
+        Self { job: job.name, medians: vec![None; programs], costs: vec![Vec::new(); programs] }
+    }
+
+    pub(crate) fn add(&mut self, program: usize, cost: Cost) {
+        self.costs[program].push(cost);
+        self.medians[program] = Median::of(&self.costs[program]);
+    }
+}
+
+impl Median {
+    fn of(costs: &[Cost]) -> Option<Self> {
+        let seconds = |pick: fn(&Cost) -> Duration| middle(costs.iter().map(|cost| pick(cost).as_secs_f64()));
+        Some(Self {
+            wall_seconds: seconds(|cost| cost.wall)?,
+            cpu_seconds: seconds(|cost| cost.cpu)?,
+            peak_bytes: middle(costs.iter().map(|cost| cost.peak as f64))? as u64,
+        })
+    }
+}
+
+/// The middle value, or the mean of the middle two.
+fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => None,
+        len if len % 2 == 1 => Some(values[half]),
+        _ => Some(f64::midpoint(values[half - 1], values[half])),
+    }
+}
+
+impl Report {
+    pub(crate) fn new(programs: &[Program], rounds: u32, images: &Images) -> Self {
+        let about = |program: &Program| About {
+            name: program.name.clone(),
+            version: program.version.clone(),
+            stored: Stored::default(),
+        };
+        let len = |path| fs::metadata(path).map_or(0, |file| file.len());
+        Self {
+            processor: processor(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            rounds,
+            image_len: [len(&images.first), len(&images.second)],
+            programs: programs.iter().map(about).collect(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Tells what the store of the next program takes.
+    pub(crate) fn add_stored(&mut self, stored: Stored) {
+        if let Some(about) = self.programs.iter_mut().find(|about| about.stored.both == 0) {
+            about.stored = stored;
+        }
+    }
+
+    pub(crate) fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    pub(crate) fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    pub(crate) fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// The method in a paragraph, then a table of costs and one of stores.
+    pub(crate) fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
+        let [first, second] = self.image_len.map(mebibytes);
+        writeln!(
+            text,
+            "{}, {} cores. Two Debian root file systems of {first:.0} and {second:.0} MiB (ext4):",
+            self.processor, self.cores
+        )?;
+        writeln!(
+            text,
+            "the release and its updates. Medians of {} runs in turn (A B A B), warm page cache;",
+            self.rounds
+        )?;
+        writeln!(
+            text,
+            "wall and CPU time (user + system) in seconds, peak resident memory in MiB. *×* is wall time over ours.\n"
+        )?;
+        write!(text, "| job |")?;
+        for about in &self.programs {
+            write!(
+                text,
+                " {} wall | CPU | peak |{}",
+                about.name,
+                if self.is_own(about) { "" } else { " × |" }
+            )?;
+        }
+        let columns = 4 * self.programs.len();
+        writeln!(text, "\n|---|{}", "---:|".repeat(columns - 1))?;
+        for row in &self.rows {
+            self.write_row(text, row)?;
+        }
+        writeln!(text, "\n| program | version | stored, first image | stored, both |\n|---|---|---:|---:|")?;
+        for About { name, version, stored } in &self.programs {
+            writeln!(text, "| {name} | {version} | {} | {} |", stored.first, stored.both)?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(text, "\n{note}"))
+    }
+
+    fn write_row(&self, text: &mut String, row: &Row) -> std::fmt::Result {
+        write!(text, "| {} |", row.job)?;
+        let own = row.medians.first().copied().flatten();
+        for (about, median) in self.programs.iter().zip(&row.medians) {
+            let is_own = self.is_own(about);
+            let Some(median) = median else {
+                write!(text, " – | – | – |{}", if is_own { "" } else { " – |" })?;
+                continue;
+            };
+            let peak = mebibytes(median.peak_bytes);
+            write!(text, " {:.2} | {:.2} | {peak:.0} |", median.wall_seconds, median.cpu_seconds)?;
+            if !is_own {
+                match own {
+                    Some(own) => write!(text, " {:.2} |", median.wall_seconds / own.wall_seconds)?,
+                    None => write!(text, " – |")?,
+                }
+            }
+        }
+        writeln!(text)
+    }
+
+    /// The first program is the one under test.
+    fn is_own(&self, about: &About) -> bool {
+        self.programs.first().is_some_and(|first| std::ptr::eq(first, about))
+    }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The processor's name, where Linux tells it.
+fn processor() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1).map(str::to_owned));
+    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_in_the_middle() {
+        assert_eq!(middle([3.0, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(middle([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
+        assert_eq!(middle([].into_iter()), None);
+    }
+}
