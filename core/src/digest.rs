@@ -173,8 +173,14 @@ mod tests {
     fn known_digests_of_262144_zeros() {
         let zeros = alloc::vec![0; 262_144];
         let name = |kind: DigestKind| kind.id_of(&zeros).to_hex();
-        assert_eq!(name(DigestKind::Sha512_256), "1c8109946feed9f9e9fe4b5144d90f05a50fb3275e848cb72f4b9546d8c533f2");
-        assert_eq!(name(DigestKind::Sha256), "8a39d2abd3999ab73c34db2476849cddf303ce389b35826850f9a700589b4a90");
+        assert_eq!(
+            name(DigestKind::Sha512_256),
+            "1c8109946feed9f9e9fe4b5144d90f05a50fb3275e848cb72f4b9546d8c533f2"
+        );
+        assert_eq!(
+            name(DigestKind::Sha256),
+            "8a39d2abd3999ab73c34db2476849cddf303ce389b35826850f9a700589b4a90"
+        );
     }
 
     #[test]

@@ -24,6 +24,18 @@ impl IdSet {
         Self { slots: Vec::new(), len: 0, has_zero: false, key }
     }
 
+    /// Number of IDs.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets every ID; the memory stays for the next ones.
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(FREE);
+        self.len = 0;
+        self.has_zero = false;
+    }
+
     pub(crate) fn contains(&self, id: &ChunkId) -> bool {
         if *id == FREE {
             return self.has_zero;

@@ -4,6 +4,8 @@
 //! - Whoever is told that a chunk is kept can rely on it: if another thread is just storing it, its end is
 //!   awaited (test: `those_who_come_meanwhile_wait`).
 //! - A chunk that could not be stored is forgotten, so that the next attempt is made.
+//! - Memory is bounded, whatever the input: what is remembered beyond a million chunks is forgotten, and the
+//!   store is asked again (test: `memory_is_bounded`).
 
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +19,11 @@ use crate::{Chunk, ChunkStore, StoreError};
 /// IDs are spread over this many sets, each with a lock, by their last byte.
 const SHARDS: usize = 16;
 
-/// A store that is asked and written once for each distinct chunk. Remembers 37 to 46 bytes of each.
+/// IDs that a set remembers. When it is full it forgets them all: asking the store again costs little.
+const SHARD_IDS_MAX: usize = 1 << 16;
+
+/// A store that is asked and written once for each distinct chunk, as far as memory goes: 37 to 46 bytes an
+/// ID, for up to a million IDs.
 pub struct WriteOnce<S> {
     store: S,
     shards: [Shard; SHARDS],
@@ -99,7 +105,11 @@ struct Claim<'s> {
 
 impl Claim<'_> {
     fn kept(self) {
-        self.shard.state().kept.insert(&self.id);
+        let kept = &mut self.shard.state().kept;
+        if kept.len() >= SHARD_IDS_MAX {
+            kept.clear();
+        }
+        kept.insert(&self.id);
     }
 }
 
@@ -165,6 +175,17 @@ mod tests {
         assert!(store.has(&wanted(b"new").id).unwrap());
         assert_eq!(inner.has_calls(), 2, "what was kept is known without asking");
         assert_eq!(inner.get(&wanted(b"new")).unwrap().plain().unwrap().bytes(), b"new");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let shard = Shard::default();
+        for number in 0..3 * SHARD_IDS_MAX as u64 {
+            let id = DigestKind::Sha256.id_of(&number.to_le_bytes());
+            shard.claim(&id).expect("never seen before").kept();
+            assert!(shard.claim(&id).is_none(), "the last ones are remembered");
+            assert!(shard.state().kept.len() <= SHARD_IDS_MAX);
+        }
     }
 
     #[test]
