@@ -3,17 +3,18 @@
 //! Reading is strict; every error begins with the location as it was given. A written index appears under
 //! its name only when it is complete.
 
-use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use desync_core::format::index::Strictness;
+use desync_core::format::index::{IndexEncoder, Strictness};
 use desync_core::format::index::stream::{self, IndexReader, IndexStreamError};
-use desync_core::format::{ChunkEntry, Index, IndexHeader};
+use desync_core::format::{ChunkEntry, Index, IndexHeader, IndexItem};
 use desync_core::{ChunkId, DigestKind, Limits};
-use desync_files::{Disk, Durability, HostDisk, Publication, PublicationWriter};
+use desync_engine::IndexSink;
+use desync_files::{Disk, Durability, HostDisk, Publication};
+use rustix::fs::{Access, access};
 
 use crate::output;
 use crate::session::Session;
@@ -159,14 +160,22 @@ fn insist(location: &Location, header: &IndexHeader, digest: Option<DigestKind>)
 }
 
 /// A place where an index will appear: checked and opened before the work, so that a typing error does not
-/// show after hours.
-pub(crate) enum Destination {
-    Stdout,
-    File(Box<PublicationWriter>, OsString),
+/// show after hours. Takes the index item by item, so that its length does not matter.
+///
+/// On stdout an index shows as it is made; until its tail is there, it is refused by every reader.
+pub(crate) struct Destination {
+    out: Out,
+    location: OsString,
+    encoder: Option<IndexEncoder>,
+}
+
+enum Out {
+    Stdout(Box<dyn Write>),
+    File(PublicationWriter),
 }
 
 impl Destination {
-    /// Prepares to write an index. Nothing appears before [`Destination::publish`].
+    /// Prepares to write an index. No file appears before [`Destination::publish`].
     ///
     /// # Errors
     /// A location that cannot be written.
@@ -176,33 +185,53 @@ impl Destination {
         session: &Session,
     ) -> anyhow::Result<Self> {
         check_options(location, session)?;
-        if location.is_standard_stream() {
-            return Ok(Self::Stdout);
-        }
-        let path = local_path(location)?;
-        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
-        let publication = Publication::create(disk, path, TEMPORARY_PREFIX.as_ref(), durability)
-            .with_context(|| location.to_string())?;
-        Ok(Self::File(Box::new(publication.into_writer()), location.text().to_owned()))
+        let out = if location.is_standard_stream() {
+            Out::Stdout(Box::new(output::stdout()))
+        } else {
+            let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+            let publication =
+                Publication::create(disk, local_path(location)?, TEMPORARY_PREFIX.as_ref(), durability)
+                    .with_context(|| location.to_string())?;
+            Out::File(publication.into_writer())
+        };
+        Ok(Self { out, location: location.text().to_owned(), encoder: None })
     }
 
-    /// Writes the index and makes it appear.
+    /// Writes the tail and makes the index appear.
     ///
     /// # Errors
     /// The system's own; what was there before stays then.
-    pub(crate) fn publish(self, index: &Index) -> anyhow::Result<()> {
-        let bytes = index.encode_to_vec()?;
-        match self {
-            Self::Stdout => {
-                let mut out = output::stdout();
-                out.write_all(&bytes)?;
-                out.flush()?;
-                Ok(())
+    pub(crate) fn publish(mut self) -> anyhow::Result<()> {
+        let encoder = self.encoder.take().context("internal error: no index was made")?;
+        self.write(&encoder.tail())?;
+        match self.out {
+            Out::Stdout(mut out) => Ok(out.flush()?),
+            Out::File(writer) => {
+                writer.publish().with_context(|| format!("writing {}", self.location.display()))
             }
-            Self::File(mut writer, location) => writer
-                .write_all(&bytes)
-                .and_then(|()| writer.publish())
-                .with_context(|| format!("writing {}", location.display())),
         }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), desync_engine::Error> {
+        let out: &mut dyn Write = match &mut self.out {
+            Out::Stdout(out) => out,
+            Out::File(writer) => writer,
+        };
+        out.write_all(bytes).map_err(desync_engine::Error::file("write", Path::new(&self.location)))
+    }
+}
+
+impl IndexSink for Destination {
+    fn header(&mut self, header: &IndexHeader) -> Result<(), desync_engine::Error> {
+        let mut encoder = IndexEncoder::new(*header);
+        let bytes = encoder.header();
+        self.encoder = Some(encoder);
+        self.write(&bytes)
+    }
+
+    fn item(&mut self, item: IndexItem) -> Result<(), desync_engine::Error> {
+        let encoder = self.encoder.as_mut().expect("the header comes first");
+        let bytes = encoder.item(&item).map_err(|error| desync_engine::Error::Index(error.to_string()))?;
+        self.write(&bytes)
     }
 }

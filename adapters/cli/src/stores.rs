@@ -110,8 +110,11 @@ impl Stores<'_> {
         self.open(location, self.format(&options, false), &options)
     }
 
-    /// The members of `a|b`, or one store.
+    /// The members of `a|b`, or one store. A directory that has such a name is one store.
     fn group(&self, text: &OsString) -> anyhow::Result<SharedStore> {
+        if Path::new(text).is_dir() {
+            return Ok(Arc::new(self.single(&Location::new(text))?.chunks));
+        }
         let members = split(text)
             .map(|member| Ok(Arc::new(self.single(&Location::new(member))?.chunks) as SharedStore))
             .collect::<anyhow::Result<Vec<_>>>()?;

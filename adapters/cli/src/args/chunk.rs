@@ -13,7 +13,7 @@ use crate::settings::notation;
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::CHUNK)]
 pub(crate) struct ChunkArgs {
-    /// The file or block device to cut
+    /// The file or block device to cut; '-' for stdin
     #[arg(value_name = "file")]
     pub(crate) file: OsString,
 

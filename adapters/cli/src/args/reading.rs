@@ -81,7 +81,7 @@ pub(crate) struct InspectChunksArgs {
     #[arg(value_name = "index")]
     pub(crate) index: OsString,
 
-    /// Where to write the JSON [default: stdout]
+    /// Where to write the JSON [default: '-' for stdout]
     #[arg(value_name = "output")]
     pub(crate) output: Option<OsString>,
 
@@ -103,7 +103,7 @@ pub(crate) struct CatArgs {
     #[arg(value_name = "index")]
     pub(crate) index: OsString,
 
-    /// Where to write [default: stdout]; may be a FIFO
+    /// Where to write [default: '-' for stdout]; may be a FIFO
     #[arg(value_name = "output")]
     pub(crate) output: Option<OsString>,
 

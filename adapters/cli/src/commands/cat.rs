@@ -32,7 +32,7 @@ pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
     let progress = ProgressDisplay::silent();
     let context = session.context(workers, &progress);
     let write = |out: &mut dyn Write| write_blob(&index, range.bytes.clone(), &store, out, &context);
-    match &args.output {
+    match args.output.as_ref().filter(|output| *output != "-") {
         None => {
             let mut out = output::stdout();
             write(&mut out)?;

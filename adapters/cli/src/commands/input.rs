@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use desync_engine::FileInput;
 use desync_files::HostDisk;
 
+use crate::settings::UsageError;
+
 /// Opens a file, a block device, a FIFO, or stdin (`-`).
 pub(super) fn open(name: &OsStr) -> anyhow::Result<FileInput> {
     let path = Path::new(name);
@@ -18,10 +20,13 @@ pub(super) fn open(name: &OsStr) -> anyhow::Result<FileInput> {
     Ok(FileInput::open(&HostDisk, path)?)
 }
 
-/// Opens a file or block device from byte `start` on.
+/// Opens the same from byte `start` on.
 pub(super) fn open_at(name: &OsStr, start: u64) -> anyhow::Result<FileInput> {
     if start == 0 {
-        return Ok(FileInput::open(&HostDisk, Path::new(name))?);
+        return open(name);
+    }
+    if name == "-" {
+        return Err(UsageError::new("stdin cannot be read from a start other than 0").into());
     }
     let seek = || -> io::Result<(File, u64)> {
         let mut file = File::open(name)?;

@@ -47,7 +47,7 @@ pub(super) fn run(args: &InspectChunksArgs, session: &Session) -> anyhow::Result
         chunks.push(inspect(entry, directory.as_ref())?);
         Ok(())
     })?;
-    match &args.output {
+    match args.output.as_ref().filter(|output| *output != "-") {
         None => output::print_json(&mut output::stdout(), &chunks),
         Some(path) => {
             let mut out = OutputFile::create(path.as_ref())?;

@@ -1,7 +1,6 @@
 //! `make`.
 
 use desync_core::DigestKind;
-use desync_core::format::Index;
 use desync_engine::{MakeOptions, MakeStats, make};
 use desync_store::ChunkStore;
 use serde::Serialize;
@@ -34,17 +33,16 @@ pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
 
     let store = target.map(|target| stores.target(&target)).transpose()?;
     let mut input = input::open(&args.file)?;
-    let destination = Destination::open(&Location::new(&args.index), stores.durability, session)?;
+    let mut destination = Destination::new(&Location::new(&args.index), stores.durability, session)?;
     let progress = ProgressDisplay::from_environment();
     let context = session.context(workers, &progress);
     let store = store.as_ref().map(|store| store as &dyn ChunkStore);
-    let mut index: Option<Index> = None;
-    let stats = make(&mut input, store, &options, &mut index, &context)?;
+    let stats = make(&mut input, store, &options, &mut destination, &context)?;
     session.cancel.check()?;
     if args.print_stats.unwrap_or(false) {
         output::say(serde_json::to_string_pretty(&Printed::from(stats))?);
     }
-    destination.publish(&index.ok_or_else(|| anyhow::anyhow!("internal error: no index was made"))?)
+    destination.publish()
 }
 
 impl From<MakeStats> for Printed {

@@ -41,11 +41,6 @@ impl Location {
         Self(text.into())
     }
 
-    /// The text as it was given.
-    pub(crate) fn text(&self) -> &OsStr {
-        &self.0
-    }
-
     /// Whether it means stdin or stdout, where an index is wanted.
     pub(crate) fn is_standard_stream(&self) -> bool {
         self.0 == "-"

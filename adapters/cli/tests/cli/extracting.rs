@@ -177,6 +177,17 @@ fn stores_are_asked_in_order_and_groups_fail_over() {
 }
 
 #[test]
+fn defect_49_stores_can_have_any_names() {
+    let room = Room::with_blob();
+    for name in ["a|b", "a,b", "100%", "c:d"] {
+        std::fs::rename(room.path("store"), room.path(name)).unwrap();
+        room.ok(&["extract", "-s", &format!("\"{name}\""), "blob.caibx", "out"]);
+        room.ok(&["verify", "-s", name]);
+        std::fs::rename(room.path(name), room.path("store")).unwrap();
+    }
+}
+
+#[test]
 fn cat_writes_ranges() {
     let room = Room::with_blob();
     let bytes = blob();
@@ -186,6 +197,7 @@ fn cat_writes_ranges() {
     assert!(cat(&["--offset=0x10"]) == bytes[16..]);
     assert!(cat(&["-o", "600000"]).is_empty());
     assert!(cat(&["--length=-1"]) == bytes);
+    assert!(cat(&["-l", "5", "-"]) == bytes[..5]);
     assert!(cat(&["part", "-l", "5"]).is_empty());
     assert_eq!(room.read("part"), bytes[..5]);
 }

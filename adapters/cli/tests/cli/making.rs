@@ -2,6 +2,7 @@
 
 use desync_core::DigestKind;
 
+use crate::extracting::make_fifo;
 use crate::room::{Room, blob};
 
 /// The blob of the specification's test vector: 4 MiB of SHA-256 in counter mode.
@@ -109,6 +110,28 @@ fn chunk_starts_where_it_is_told_and_counts_from_the_beginning() {
     assert_eq!(room.ok_text(&["chunk", "-S", second, "blob"]), rest);
     assert!(room.ok(&["chunk", "--start=600000", "blob"]).is_empty());
     assert!(room.fails(1, &["chunk", "--start=600001", "blob"]).contains("600001"));
+    let run = room.run_with_stdin(&["chunk", "-"], &blob());
+    assert_eq!((run.code, run.stdout), (Some(0), all.into_bytes()));
+    assert!(room.fails(2, &["chunk", "-S", "1", "-"]).contains("stdin"));
+}
+
+#[test]
+fn defect_18_an_index_replaces_files_whole_and_is_written_to_anything_else() {
+    let room = Room::with_blob();
+    let index = room.read("blob.caibx");
+    std::os::unix::fs::symlink("blob.caibx", room.path("link")).unwrap();
+    room.write("blob.caibx", b"old");
+    room.ok(&["make", "link", "blob"]);
+    assert!(room.read("blob.caibx") == index && room.path("link").is_symlink());
+    make_fifo(&room, "fifo");
+    let reader = {
+        let path = room.path("fifo");
+        std::thread::spawn(move || std::fs::read(path).unwrap())
+    };
+    room.ok(&["make", "fifo", "blob"]);
+    assert!(reader.join().unwrap() == index, "another index");
+    assert!(room.fails(1, &["make", "store", "blob"]).starts_with("Error: store: "));
+    assert_eq!(room.files(".").iter().filter(|file| file.contains(".tmp")).count(), 0);
 }
 
 #[test]
