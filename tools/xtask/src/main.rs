@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<()> {
     std::env::set_current_dir(shell::workspace_root())?;
     match task {
-        Task::Demo => demo::run(),
+        Task::Demo => demo::run_all(),
         Task::Test => {
             setup::run_all()?;
             checks::ci()
@@ -85,7 +85,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::NoStd => checks::no_std(),
         Task::Hil => checks::hil(),
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
-        Task::Corpus => tools::corpus(),
+        Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),
     }
 }

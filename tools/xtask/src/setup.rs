@@ -29,18 +29,24 @@ const CARGO_DENY: &str = "0.20.2";
 
 /// Installs what is missing, saying what.
 pub(crate) fn run_all() -> anyhow::Result<()> {
-    packages()?;
+    packages(PACKAGES)?;
     toolchain()?;
     cargo_deny()
 }
 
-fn packages() -> anyhow::Result<()> {
+/// Installs what the demo needs, which is less.
+pub(crate) fn for_demo() -> anyhow::Result<()> {
+    let needed = ["gcc", "libc6-dev", "e2fsprogs", "xz-utils"];
+    packages(&PACKAGES.iter().copied().filter(|(name, _)| needed.contains(name)).collect::<Vec<_>>())
+}
+
+fn packages(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
     if !has("dpkg-query") || !has("apt-get") {
-        let wanted: Vec<_> = PACKAGES.iter().map(|(name, _)| *name).collect();
-        eprintln!("not a Debian machine: install by its own means what is missing of: {}", wanted.join(", "));
+        let names: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();
+        eprintln!("not a Debian machine: install by its own means what is missing of: {}", names.join(", "));
         return Ok(());
     }
-    let missing: Vec<_> = PACKAGES.iter().filter(|(name, _)| !is_installed(name)).collect();
+    let missing: Vec<_> = wanted.iter().filter(|(name, _)| !is_installed(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }

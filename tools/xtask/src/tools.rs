@@ -1,17 +1,24 @@
 //! Starting the tools beside us: corpus, benchmark, fuzzing. Each is a program with its own help.
 
+use std::process::Stdio;
+
 use crate::shell::{cargo, run, workspace_root};
 
-/// Builds the corpus; does nothing when it is there.
-pub(crate) fn corpus() -> anyhow::Result<()> {
-    run(&mut cargo(&["run", "--quiet", "--package", "desync-corpus"]))
+/// Builds the corpus, or parts of it; does nothing when it is there.
+pub(crate) fn corpus(parts: &[&str]) -> anyhow::Result<()> {
+    let mut command = cargo(&["run", "--quiet", "--package", "desync-corpus", "--"]);
+    if !parts.is_empty() {
+        // Only a step on the way to something else: nobody asked for the list.
+        command.stdout(Stdio::null());
+    }
+    run(command.args(parts))
 }
 
 /// Measures the release build on the corpus, which is built first if missing.
 pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
     let asks_help = options.iter().any(|option| option == "--help" || option == "-h");
     if !asks_help {
-        corpus()?;
+        corpus(&["root"])?;
         run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))?;
     }
     run(cargo(&["run", "--quiet", "--package", "desync-bench", "--"]).args(options))
