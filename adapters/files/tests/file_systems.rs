@@ -1,15 +1,11 @@
 //! Reflinks, holes and block devices on real file systems: XFS, Btrfs and ext4 in loop-mounted images.
 //!
-//! Needs root, `unshare`, `mount` and the file systems' tools. Where they are missing the tests say so and
-//! pass, unless `CI` is set: there they fail. Each test runs in a mount namespace of its own, so that nothing
-//! stays mounted however it ends.
+//! Skipped, aloud, where file systems cannot be mounted; see `desync_test_kit::mounts`.
 #![cfg(target_os = "linux")]
-#![allow(clippy::print_stderr)] // a test that is skipped says so
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
 use desync_core::block_io::{BlockRead as _, BlockShare as _, BlockWrite as _};
@@ -17,58 +13,7 @@ use desync_core::{DigestKind, VerifiedChunk};
 use desync_files::{
     Disk as _, DiskFile, Durability, FileKind, HostDisk, Seed, Target, TargetError, TargetOptions,
 };
-
-/// Set for the process that runs inside the mount namespace.
-const INSIDE: &str = "DESYNC_TEST_MOUNT_NAMESPACE";
-
-/// Runs `body` in a mount namespace, by starting this test once more inside.
-fn in_mount_namespace(test: &str, tools: &[&str], body: impl FnOnce(&Path)) {
-    if std::env::var_os(INSIDE).is_some() {
-        body(tempfile::tempdir().unwrap().path());
-        return;
-    }
-    if let Some(reason) = cannot_mount(tools) {
-        assert!(std::env::var_os("CI").is_none(), "{test} cannot run: {reason}");
-        eprintln!("SKIPPED {test}: {reason}");
-        return;
-    }
-    let mut command = Command::new("unshare");
-    command.arg("-m").arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
-    let status = command.env(INSIDE, "1").status().unwrap();
-    assert!(status.success(), "{test} failed inside its mount namespace");
-}
-
-fn cannot_mount(tools: &[&str]) -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("not root".into());
-    }
-    let found = |tool: &&&str| Command::new(tool).arg("-V").output().is_ok();
-    if let Some(tool) =
-        ["unshare", "mount", "losetup", "filefrag"].iter().chain(tools).find(|tool| !found(tool))
-    {
-        return Some(format!("no {tool}"));
-    }
-    let try_loop = Command::new("unshare").args(["-m", "losetup", "-f"]).output().ok()?;
-    (!try_loop.status.success()).then(|| "no loop devices".into())
-}
-
-fn run(command: &str, arguments: &[&str]) -> String {
-    let output = Command::new(command).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command} {arguments:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-/// Makes a file system in an image and mounts it; returns where.
-fn mounted(directory: &Path, mkfs: &[&str], megabytes: u64) -> PathBuf {
-    let (image, mount) = (directory.join("image"), directory.join("mount"));
-    fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-    fs::create_dir(&mount).unwrap();
-    let image = image.to_str().unwrap();
-    run(mkfs[0], &[&mkfs[1..], &[image]].concat());
-    run("mount", &["-o", "loop", image, mount.to_str().unwrap()]);
-    mount
-}
+use desync_test_kit::mounts::{LoopDevice, in_mount_namespace, mounted, run};
 
 fn noise(len: usize, mut state: u64) -> Vec<u8> {
     let next = || {
@@ -86,7 +31,7 @@ fn create(path: &Path, content: &[u8]) -> Box<dyn DiskFile> {
 }
 
 fn is_shared(path: &Path) -> bool {
-    run("filefrag", &["-v", path.to_str().unwrap()]).contains("shared")
+    run("filefrag", &[&"-v", &path]).contains("shared")
 }
 
 /// What must hold on a file system with reflinks.
@@ -164,8 +109,8 @@ fn check_holes(mount: &Path) {
 
 #[test]
 fn xfs() {
-    in_mount_namespace("xfs", &["mkfs.xfs"], |directory| {
-        let mount = mounted(directory, &["mkfs.xfs", "-q", "-m", "reflink=1"], 320);
+    in_mount_namespace("xfs", &["mkfs.xfs", "filefrag"], |directory| {
+        let mount = mounted(directory, "xfs", 320);
         check_reflinks(&mount, directory);
         check_target(&mount);
         check_holes(&mount);
@@ -174,8 +119,8 @@ fn xfs() {
 
 #[test]
 fn btrfs() {
-    in_mount_namespace("btrfs", &["mkfs.btrfs"], |directory| {
-        let mount = mounted(directory, &["mkfs.btrfs", "-q"], 200);
+    in_mount_namespace("btrfs", &["mkfs.btrfs", "filefrag"], |directory| {
+        let mount = mounted(directory, "btrfs", 200);
         check_reflinks(&mount, directory);
         check_target(&mount);
         check_holes(&mount);
@@ -185,7 +130,7 @@ fn btrfs() {
 #[test]
 fn ext4_without_reflinks() {
     in_mount_namespace("ext4_without_reflinks", &["mkfs.ext4"], |directory| {
-        let mount = mounted(directory, &["mkfs.ext4", "-q"], 64);
+        let mount = mounted(directory, "ext4", 64);
         check_holes(&mount);
         let (source, target) = (create(&mount.join("a"), &[1; 8192]), create(&mount.join("b"), &[2; 8192]));
         assert!(!target.clone_range(&*source, 0, 0, 8192).unwrap());
@@ -193,31 +138,20 @@ fn ext4_without_reflinks() {
     });
 }
 
-/// A loop device that goes away with its value.
-struct LoopDevice(PathBuf);
-
-impl LoopDevice {
-    fn new(directory: &Path, len: u64) -> Self {
-        let image = directory.join("device-image");
-        fs::write(&image, noise(len as usize, 4)).unwrap();
-        Self(run("losetup", &["-f", "--show", image.to_str().unwrap()]).trim().into())
-    }
-}
-
-impl Drop for LoopDevice {
-    fn drop(&mut self) {
-        run("losetup", &["-d", self.0.to_str().unwrap()]);
-    }
-}
-
 const DEVICE_LEN: u64 = 1 << 20;
+
+fn device(directory: &Path) -> LoopDevice {
+    let image = directory.join("device-image");
+    fs::write(&image, noise(DEVICE_LEN as usize, 4)).unwrap();
+    LoopDevice::new(&image)
+}
 
 #[test]
 fn defect_59_a_block_device_is_written_in_place() {
     in_mount_namespace("defect_59_a_block_device_is_written_in_place", &[], |directory| {
-        let device = LoopDevice::new(directory, DEVICE_LEN);
+        let device = device(directory);
         let link = directory.join("slot");
-        std::os::unix::fs::symlink(&device.0, &link).unwrap();
+        std::os::unix::fs::symlink(device.path(), &link).unwrap();
         let found = HostDisk.metadata(&link).unwrap().unwrap();
         assert_eq!((found.kind, found.len), (FileKind::BlockDevice, DEVICE_LEN));
         for in_place in [false, true] {
@@ -228,11 +162,11 @@ fn defect_59_a_block_device_is_written_in_place() {
             target.handle().write(123, chunk.all()).unwrap();
             target.handle().zero(100_001, 500_000).unwrap();
             target.finish().unwrap();
-            assert!(fs::metadata(&device.0).unwrap().file_type().is_block_device());
+            assert!(fs::metadata(device.path()).unwrap().file_type().is_block_device());
             let mut expected = noise(DEVICE_LEN as usize, 4);
             expected[123..9123].fill(0);
             expected[100_001..600_001].fill(0);
-            assert!(fs::read(&device.0).unwrap() == expected);
+            assert!(fs::read(device.path()).unwrap() == expected);
             assert!(fs::read(directory.join("device-image")).unwrap() == expected, "durable in the image");
         }
     });
@@ -241,25 +175,25 @@ fn defect_59_a_block_device_is_written_in_place() {
 #[test]
 fn defect_71_a_device_that_is_too_small_is_left_alone() {
     in_mount_namespace("defect_71_a_device_that_is_too_small_is_left_alone", &[], |directory| {
-        let device = LoopDevice::new(directory, DEVICE_LEN);
+        let device = device(directory);
         let options = TargetOptions::default();
-        let error = Target::open(Arc::new(HostDisk), &device.0, DEVICE_LEN + 1, options).err().unwrap();
+        let error = Target::open(Arc::new(HostDisk), device.path(), DEVICE_LEN + 1, options).err().unwrap();
         assert!(matches!(error, TargetError::DeviceTooSmall { device_len: DEVICE_LEN, .. }), "{error}");
-        assert!(fs::read(&device.0).unwrap() == noise(DEVICE_LEN as usize, 4));
-        Target::open(Arc::new(HostDisk), &device.0, DEVICE_LEN, options).unwrap();
+        assert!(fs::read(device.path()).unwrap() == noise(DEVICE_LEN as usize, 4));
+        Target::open(Arc::new(HostDisk), device.path(), DEVICE_LEN, options).unwrap();
     });
 }
 
 #[test]
 fn a_block_device_is_a_seed_and_an_input() {
     in_mount_namespace("a_block_device_is_a_seed_and_an_input", &[], |directory| {
-        let device = LoopDevice::new(directory, DEVICE_LEN);
-        let mut seed = Seed::open(&HostDisk, &device.0).unwrap();
+        let device = device(directory);
+        let mut seed = Seed::open(&HostDisk, device.path()).unwrap();
         assert_eq!(seed.len(), DEVICE_LEN);
         let mut found = vec![0; 5000];
         seed.read(777, &mut found).unwrap();
         assert!(found == noise(DEVICE_LEN as usize, 4)[777..5777]);
-        let mut input = desync_files::Input::open(&HostDisk, &device.0).unwrap();
+        let mut input = desync_files::Input::open(&HostDisk, device.path()).unwrap();
         let mut blob = Vec::new();
         while input.next(&mut blob, usize::MAX).unwrap().is_some() {}
         assert!(blob == noise(DEVICE_LEN as usize, 4));

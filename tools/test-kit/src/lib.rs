@@ -5,6 +5,7 @@
 pub mod golden;
 mod inputs;
 pub mod model_disk;
+pub mod mounts;
 mod vectors;
 
 pub use inputs::{blob, prng};
