@@ -93,7 +93,10 @@ fn forgotten(file: &TextFile, tree: &Tree) -> Option<Finding> {
     let is_root = match folder.rsplit_once('/').map_or(folder, |(_, last)| last) {
         "src" => ["lib", "main"].contains(&stem),
         "bin" | "tests" | "examples" | "benches" => is_cargo_folder(folder, tree),
-        _ => false,
+        // A program of several files: `tests/NAME/main.rs`.
+        _ => {
+            stem == "main" && folder.rsplit_once('/').is_some_and(|(parent, _)| is_cargo_folder(parent, tree))
+        }
     };
     if !in_a_module_tree || is_root || stem == "build" {
         return None;
@@ -140,6 +143,8 @@ mod tests {
             file("a/src/b.rs", "//! B.\n"),
             file("a/tests/c.rs", "//! C.\nmod d;\n"),
             file("a/tests/d/mod.rs", "//! D.\n"),
+            file("a/tests/e/main.rs", "//! E.\nmod f;\n"),
+            file("a/tests/e/f.rs", "//! F.\n"),
         ];
         assert_eq!(messages(files), <[String; 0]>::default());
     }
