@@ -3,17 +3,18 @@
 //! Reading is strict; every error begins with the location as it was given. A written index appears under
 //! its name only when it is complete.
 
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use desync_core::format::index::{IndexEncoder, Strictness};
 use desync_core::format::index::stream::{self, IndexReader, IndexStreamError};
+use desync_core::format::index::{IndexEncoder, Strictness};
 use desync_core::format::{ChunkEntry, Index, IndexHeader, IndexItem};
 use desync_core::{ChunkId, DigestKind, Limits};
-use desync_engine::IndexSink;
-use desync_files::{Disk, Durability, HostDisk, Publication};
+use desync_engine::{Error, IndexSink};
+use desync_files::{Durability, HostDisk, Publication, PublicationWriter};
 use rustix::fs::{Access, access};
 
 use crate::output;
@@ -112,7 +113,7 @@ fn open(location: &Location, session: &Session) -> anyhow::Result<Input> {
     }
     let path = local_path(location)?;
     let read = || -> io::Result<Input> {
-        let file = std::fs::File::open(path)?;
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -159,79 +160,108 @@ fn insist(location: &Location, header: &IndexHeader, digest: Option<DigestKind>)
     Ok(())
 }
 
-/// A place where an index will appear: checked and opened before the work, so that a typing error does not
-/// show after hours. Takes the index item by item, so that its length does not matter.
+/// A place where an index will appear: checked before the work, so that a typing error does not show after
+/// hours. Takes the index item by item, so that its length does not matter.
 ///
-/// On stdout an index shows as it is made; until its tail is there, it is refused by every reader.
+/// On stdout, a FIFO or a device the index shows as it is made; until its tail is there, it is refused by
+/// every reader.
 pub(crate) struct Destination {
-    out: Out,
-    location: OsString,
-    encoder: Option<IndexEncoder>,
+    location: Location,
+    durability: Durability,
+    begun: Option<(Out, IndexEncoder)>,
 }
 
+/// What an index is written to.
 enum Out {
-    Stdout(Box<dyn Write>),
+    Stream(Box<dyn Write>),
     File(PublicationWriter),
 }
 
 impl Destination {
-    /// Prepares to write an index. No file appears before [`Destination::publish`].
+    /// Checks that an index could be written there. No file appears before [`Destination::publish`].
     ///
     /// # Errors
     /// A location that cannot be written.
-    pub(crate) fn open(
+    pub(crate) fn new(
         location: &Location,
         durability: Durability,
         session: &Session,
     ) -> anyhow::Result<Self> {
         check_options(location, session)?;
-        let out = if location.is_standard_stream() {
-            Out::Stdout(Box::new(output::stdout()))
-        } else {
-            let disk: Arc<dyn Disk> = Arc::new(HostDisk);
-            let publication =
-                Publication::create(disk, local_path(location)?, TEMPORARY_PREFIX.as_ref(), durability)
-                    .with_context(|| location.to_string())?;
-            Out::File(publication.into_writer())
-        };
-        Ok(Self { out, location: location.text().to_owned(), encoder: None })
+        if !location.is_standard_stream() {
+            check_writable(local_path(location)?).map_err(|error| anyhow!("{location}: {error}"))?;
+        }
+        Ok(Self { location: location.clone(), durability, begun: None })
     }
 
-    /// Writes the tail and makes the index appear.
+    /// Writes the tail and makes the index appear, whole and durable if it is a file.
     ///
     /// # Errors
-    /// The system's own; what was there before stays then.
+    /// The system's own; a file that was there before stays then.
     pub(crate) fn publish(mut self) -> anyhow::Result<()> {
-        let encoder = self.encoder.take().context("internal error: no index was made")?;
-        self.write(&encoder.tail())?;
-        match self.out {
-            Out::Stdout(mut out) => Ok(out.flush()?),
-            Out::File(writer) => {
-                writer.publish().with_context(|| format!("writing {}", self.location.display()))
-            }
+        let (mut out, encoder) = self.begun.take().context("internal error: no index was made")?;
+        out.write_all(&encoder.tail())
+            .and_then(|()| out.finish())
+            .with_context(|| format!("writing {}", self.location))
+    }
+
+    fn open(&self) -> io::Result<Out> {
+        let path = self.location.path();
+        if self.location.is_standard_stream() {
+            return Ok(Out::Stream(Box::new(output::stdout())));
+        }
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let file = File::options().write(true).open(path)?;
+            return Ok(Out::Stream(Box::new(BufWriter::new(file))));
+        }
+        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+        let publication = Publication::create(disk, path, TEMPORARY_PREFIX.as_ref(), self.durability)?;
+        Ok(Out::File(publication.into_writer()))
+    }
+
+    fn error(&self, operation: &'static str) -> impl FnOnce(io::Error) -> Error {
+        Error::file(operation, self.location.path())
+    }
+}
+
+impl Out {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stream(out) => out.write_all(bytes),
+            Self::File(out) => out.write_all(bytes),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), desync_engine::Error> {
-        let out: &mut dyn Write = match &mut self.out {
-            Out::Stdout(out) => out,
-            Out::File(writer) => writer,
-        };
-        out.write_all(bytes).map_err(desync_engine::Error::file("write", Path::new(&self.location)))
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Stream(mut out) => out.flush(),
+            Self::File(out) => out.publish(),
+        }
     }
 }
 
 impl IndexSink for Destination {
-    fn header(&mut self, header: &IndexHeader) -> Result<(), desync_engine::Error> {
-        let mut encoder = IndexEncoder::new(*header);
-        let bytes = encoder.header();
-        self.encoder = Some(encoder);
-        self.write(&bytes)
+    fn header(&mut self, header: &IndexHeader) -> Result<(), Error> {
+        let encoder = IndexEncoder::new(*header);
+        let mut out = self.open().map_err(self.error("create"))?;
+        out.write_all(&encoder.header()).map_err(self.error("write"))?;
+        self.begun = Some((out, encoder));
+        Ok(())
     }
 
-    fn item(&mut self, item: IndexItem) -> Result<(), desync_engine::Error> {
-        let encoder = self.encoder.as_mut().expect("the header comes first");
-        let bytes = encoder.item(&item).map_err(|error| desync_engine::Error::Index(error.to_string()))?;
-        self.write(&bytes)
+    fn item(&mut self, item: IndexItem) -> Result<(), Error> {
+        let failed = Error::file("write", self.location.path());
+        let (out, encoder) = self.begun.as_mut().expect("the header comes first");
+        let bytes = encoder.item(&item).map_err(|error| Error::Index(error.to_string()))?;
+        out.write_all(&bytes).map_err(failed)
     }
+}
+
+/// Checks that a file could be created or replaced at `path`.
+fn check_writable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(access(parent.unwrap_or(Path::new(".")), Access::EXISTS | Access::WRITE_OK)?)
 }

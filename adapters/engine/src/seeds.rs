@@ -14,8 +14,8 @@ use desync_core::plan::Lookup;
 use desync_core::{DigestKind, VerifiedChunk};
 use desync_files::{Disk, Seed, TargetHandle};
 
-use crate::make::{FileInput, MakeOptions, make};
 use crate::context::WithPhase;
+use crate::make::{FileInput, MakeOptions, make};
 use crate::{Context, Error, InvalidSeeds, Phase, SeedSpec};
 
 /// A seed and its index.

@@ -23,7 +23,7 @@ use crate::{Context, Error, Phase};
 const PIECES_PER_WORKER: usize = 4;
 
 /// Bytes of zeros written at a time.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// One chunk of the blob and where its bytes come from.
 pub(crate) struct Piece {
@@ -107,11 +107,7 @@ pub(crate) fn deliver(
 }
 
 /// The verified bytes of a piece; `None` for zeros.
-fn obtain(
-    piece: &Piece,
-    supplies: Supplies<'_>,
-    fetcher: &Fetcher<'_>,
-) -> Result<Option<Arc<[u8]>>, Error> {
+fn obtain(piece: &Piece, supplies: Supplies<'_>, fetcher: &Fetcher<'_>) -> Result<Option<Arc<[u8]>>, Error> {
     let entry = &piece.entry;
     if let PieceSource::Zero = piece.from {
         return Ok(None);

@@ -84,7 +84,8 @@ impl Extraction<'_> {
         let mut before = done.clone();
         let in_place = before.bits();
         let zero = ZeroChunk::of(&self.index.header);
-        let mut slots = self.seeds.iter().map(|seed| slots_for(seed.index())).collect::<Result<Vec<_>, _>>()?;
+        let mut slots =
+            self.seeds.iter().map(|seed| slots_for(seed.index())).collect::<Result<Vec<_>, _>>()?;
         let plan_seeds = plan_seeds(&self.seeds, &mut slots, self.options)?;
         let planner = Planner::new(PlanInput {
             target: self.index,

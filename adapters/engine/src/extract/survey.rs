@@ -48,11 +48,17 @@ pub(super) fn survey(
             Ok((job.chunks, found))
         }
     };
-    ordered(context, context.workers.get() * 4, feed, worker, |(chunks, found): (Range<usize>, Vec<u32>)| {
-        found.into_iter().for_each(&mut right);
-        context.progress.advance(span(index, &chunks));
-        Ok(())
-    })?;
+    ordered(
+        context,
+        context.workers.get() * 4,
+        feed,
+        worker,
+        |(chunks, found): (Range<usize>, Vec<u32>)| {
+            found.into_iter().for_each(&mut right);
+            context.progress.advance(span(index, &chunks));
+            Ok(())
+        },
+    )?;
     context.progress.end();
     Ok(())
 }
@@ -100,7 +106,8 @@ impl Jobs<'_> {
         let in_hole = first.end <= self.data.start;
         let start = self.position;
         while let Some(entry) = self.index.entry(self.position) {
-            let same_kind = (entry.end <= self.data.start) == in_hole && (in_hole || entry.start < self.data.end);
+            let same_kind =
+                (entry.end <= self.data.start) == in_hole && (in_hole || entry.start < self.data.end);
             let fits = self.position == start || entry.end - first.start <= JOB_LEN;
             if !(same_kind && fits) {
                 break;

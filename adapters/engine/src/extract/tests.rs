@@ -64,7 +64,12 @@ impl Scene {
         path
     }
 
-    fn extract(&self, options: &ExtractOptions, seeds: Vec<SeedSpec>, workers: usize) -> Result<ExtractStats, Error> {
+    fn extract(
+        &self,
+        options: &ExtractOptions,
+        seeds: Vec<SeedSpec>,
+        workers: usize,
+    ) -> Result<ExtractStats, Error> {
         let path = self.path("out");
         with_context(workers, |context, _| {
             extract(&disk(), &self.index, &path, seeds, &self.store, options, context)
@@ -272,7 +277,8 @@ fn a_failed_run_in_place_goes_on_where_it_was() {
     let missing = || Some(StoreError::missing(Operation::Get, "dry", &ChunkId([0; 32])));
     let chunks = scene.index.items.len();
     with_context(2, |context, _| {
-        let store = Failing { inner: Arc::clone(&scene.store), left: (chunks / 3).into(), then: Box::new(missing) };
+        let store =
+            Failing { inner: Arc::clone(&scene.store), left: (chunks / 3).into(), then: Box::new(missing) };
         let path = scene.path("out");
         let error = extract(&disk(), &scene.index, &path, vec![], &store, &IN_PLACE, context).unwrap_err();
         assert!(matches!(error, Error::Store(_)), "{error}");

@@ -77,7 +77,7 @@ impl Cutter {
     /// The last chunk, if bytes are left.
     pub(super) fn finish(&mut self) -> Option<Cut> {
         let bytes = std::mem::take(&mut self.held);
-        (!bytes.is_empty()).then(|| Cut { end: self.position, bytes: Some(ChunkBytes::Joined(bytes)) })
+        (!bytes.is_empty()).then_some(Cut { end: self.position, bytes: Some(ChunkBytes::Joined(bytes)) })
     }
 
     /// The bytes of a chunk: those held, then `range` of the stretch that starts at `start`.
