@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
@@ -14,7 +14,7 @@ use desync_core::format::index::{IndexEncoder, Strictness};
 use desync_core::format::{ChunkEntry, Index, IndexHeader, IndexItem};
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_engine::{Error, IndexSink};
-use desync_files::{Durability, HostDisk, Publication, PublicationWriter};
+use desync_files::{Disk, Durability, HostDisk, Publication, PublicationWriter};
 use rustix::fs::{Access, access};
 
 use crate::output;

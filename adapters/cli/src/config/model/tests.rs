@@ -1,3 +1,5 @@
+//! Config values: read, matched, overridden, written back.
+
 use std::time::Duration;
 
 use serde_json::json;
