@@ -200,8 +200,8 @@ impl Target {
         }
         if self.durability == Durability::Sync {
             self.file.sync()?;
-            if self.is_blank() {
-                // The file itself may be new.
+            if !self.is_device() {
+                // Its name may be new: this run made it, or one that was killed before it got here.
                 self.disk.sync_dir(crate::publish::directory_of(&self.path))?;
             }
         }
