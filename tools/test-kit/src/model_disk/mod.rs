@@ -68,6 +68,13 @@ impl ModelDisk {
         Self(Arc::new(Mutex::new(self.world().after_power_cut(seed))))
     }
 
+    /// The disk as the next process finds it if only the one that met the power cut was killed: everything
+    /// written is there, and no more of it is durable than before.
+    #[must_use]
+    pub fn after_kill(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.world().after_kill())))
+    }
+
     /// All files and what is in them now, by path.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {

@@ -101,3 +101,14 @@ fn space_runs_out() {
     disk.remove_file(&path("a")).unwrap();
     write(&disk, "b", &[3; 10]);
 }
+
+#[test]
+fn a_killed_process_leaves_what_it_wrote() {
+    let disk = ModelDisk::new();
+    disk.cut_power_at(2, Cut::Undone);
+    let file = write(&disk, "a", b"x");
+    assert!(file.sync().is_err());
+    let alive = disk.after_kill();
+    assert_eq!(alive.files(), [(path("a"), b"x".to_vec())]);
+    assert_eq!(outcomes(&alive, "a"), outcomes(&disk, "a"), "and none of it is durable");
+}

@@ -104,6 +104,11 @@ impl World {
         Self { nodes, names, clock: self.clock, ..Self::default() }
     }
 
+    pub(super) fn after_kill(&self) -> Self {
+        let (nodes, names) = (self.nodes.clone(), self.names.clone());
+        Self { nodes, names, clock: self.clock, space: self.space, ..Self::default() }
+    }
+
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = self.names.iter().filter(|(_, node)| self.nodes[*node].kind == FileKind::File);
         files.map(|(path, node)| (path.to_owned(), self.nodes[node].content.now.clone())).collect()
