@@ -19,8 +19,8 @@ pub struct VerifyOptions<'a> {
     pub backend: &'a dyn PrunableBackend,
     /// The form of its chunks. Others are not looked at.
     pub form: StorageForm,
-    /// The digest that names them.
-    pub digest: DigestKind,
+    /// The digests that may name them: a chunk is right if its name is that of its bytes by one of these.
+    pub digests: &'a [DigestKind],
     /// Whether chunks that are not what their name says are removed.
     pub repair: bool,
 }
@@ -98,11 +98,24 @@ pub fn verify_store(
 
 /// Checks one chunk; `None` if it is right.
 fn check(options: &VerifyOptions<'_>, id: &ChunkId) -> Option<BadChunk> {
-    let len = WantedLen::AtMost(Limits::HOST.chunk_len_max);
-    let problem = options.store.get(&Wanted { id: *id, digest: options.digest, len }).err()?;
+    let problem = problem(options, id)?;
     let removable = options.repair && problem.kind == ErrorKind::Invalid;
     let removal = removable.then(|| options.backend.remove(id, options.form));
     Some(BadChunk { id: *id, problem, removal })
+}
+
+/// What is wrong with a chunk by the first digest; `None` if it is right by any.
+fn problem(options: &VerifyOptions<'_>, id: &ChunkId) -> Option<StoreError> {
+    let len = WantedLen::AtMost(Limits::HOST.chunk_len_max);
+    let mut first = None;
+    for &digest in options.digests {
+        match options.store.get(&Wanted { id: *id, digest, len }) {
+            Ok(_) => return None,
+            Err(problem) if problem.kind == ErrorKind::Invalid => first = first.or(Some(problem)),
+            Err(problem) => return Some(problem),
+        }
+    }
+    first
 }
 
 #[cfg(test)]
@@ -127,7 +140,7 @@ mod tests {
                     store: &store,
                     backend: store.backend(),
                     form: StorageForm::Compressed,
-                    digest: DigestKind::Sha512_256,
+                    digests: &[DigestKind::Sha512_256],
                     repair,
                 };
                 let mut reported = Vec::new();

@@ -9,7 +9,7 @@ use crate::settings::notation;
 /// Check every chunk of a local store
 ///
 /// Reads each chunk in the store's form and names it again, whatever the config file says about skipping
-/// that. Each bad chunk is told on stderr; with --repair it is removed, so that it can be stored again.
+/// that. Either digest will do unless --digest insists on one. Each bad chunk is told on stderr; with --repair it is removed, so that it can be stored again.
 /// Exits 0 if the store is sound at the end: no chunk was bad, or every bad one was removed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::VERIFY)]

@@ -67,8 +67,11 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
     let store = stores.source(&locations, cache.as_ref())?;
     let index = indexes::read(&location, session)?;
     let found = settings::seeds_in_directories(&args.seed_dir, &location)?;
-    let seeds =
-        named.into_iter().chain(found).map(|seed| with_index(seed, session)).collect::<Result<_, _>>()?;
+    let seeds = named
+        .into_iter()
+        .chain(found)
+        .filter_map(|seed| with_index(seed, options.invalid_seeds, session).transpose())
+        .collect::<Result<_, _>>()?;
     let progress = ProgressDisplay::from_environment();
     let job =
         Job { index: &index, store: &store, options: &options, context: session.context(workers, &progress) };
@@ -141,9 +144,26 @@ fn invalid_seeds(args: &ExtractArgs) -> Result<InvalidSeeds, UsageError> {
     }
 }
 
-fn with_index(seed: SeedSetting, session: &Session) -> anyhow::Result<SeedSpec> {
-    let index = seed.index.map(|index| indexes::read(&index, session)).transpose()?;
-    Ok(SeedSpec { data: seed.data, index })
+/// A seed with its index read. If that fails, what was said about invalid seeds holds: the seed is left out,
+/// or cut anew.
+fn with_index(
+    seed: SeedSetting,
+    invalid: InvalidSeeds,
+    session: &Session,
+) -> anyhow::Result<Option<SeedSpec>> {
+    let Some(location) = &seed.index else { return Ok(Some(SeedSpec { data: seed.data, index: None })) };
+    match (indexes::read(location, session), invalid) {
+        (Ok(index), _) => Ok(Some(SeedSpec { data: seed.data, index: Some(index) })),
+        (Err(error), InvalidSeeds::Fail) => Err(error),
+        (Err(error), InvalidSeeds::Skip) => {
+            log::warn!("seed not used: {error}");
+            Ok(None)
+        }
+        (Err(error), InvalidSeeds::Regenerate) => {
+            log::warn!("seed {} is cut anew: {error}", seed.data.display());
+            Ok(Some(SeedSpec { data: seed.data, index: None }))
+        }
+    }
 }
 
 impl From<ExtractStats> for Printed {

@@ -24,7 +24,7 @@ pub(super) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         store: &store.chunks,
         backend,
         form: store.form(),
-        digest: session.digest.unwrap_or(DigestKind::Sha512_256),
+        digests: digests(session),
         repair: args.repair.unwrap_or(false),
     };
     let progress = ProgressDisplay::silent();
@@ -33,6 +33,15 @@ pub(super) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         bail!("{} of {} chunks in '{location}' are bad", stats.bad, stats.checked);
     }
     Ok(())
+}
+
+/// A store does not say which digest names its chunks, and may hold chunks of both.
+fn digests(session: &Session) -> &'static [DigestKind] {
+    match session.digest {
+        None => &[DigestKind::Sha512_256, DigestKind::Sha256],
+        Some(DigestKind::Sha512_256) => &[DigestKind::Sha512_256],
+        Some(DigestKind::Sha256) => &[DigestKind::Sha256],
+    }
 }
 
 /// One line about a bad chunk: what is wrong with it and, with `--repair`, what became of it.

@@ -97,6 +97,19 @@ fn an_invalid_seed_fails_or_is_skipped_or_regenerated() {
 }
 
 #[test]
+fn defect_70_unreadable_seed_indexes_are_skipped_or_done_without() {
+    let room = Room::with_blob();
+    let second = add_second_version(&room);
+    room.write("blob.caibx", b"no index");
+    let base = ["--seed", "blob.caibx", "v2.caibx", "out"];
+    let skipped = stats(&room, &[&base[..], &["--skip-invalid-seeds"]].concat());
+    assert!(room.read("out") == second && skipped["seeds"] == 1, "{skipped}");
+    let recut = stats(&room, &[&base[..], &["--regenerate-invalid-seeds"]].concat());
+    assert!(room.read("out") == second && recut["seeds"] == 2, "{recut}");
+    assert!(recut["chunks-from-store"].as_u64() < skipped["chunks-from-store"].as_u64(), "{recut}");
+}
+
+#[test]
 fn in_place_keeps_what_is_right_and_what_was_done() {
     let room = Room::with_blob();
     let second = add_second_version(&room);

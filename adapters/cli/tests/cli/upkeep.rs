@@ -33,6 +33,15 @@ fn defect_16_verify_checks_even_where_the_config_says_skip() {
 }
 
 #[test]
+fn verify_knows_chunks_by_either_digest_unless_one_is_insisted_upon() {
+    let room = Room::with_blob();
+    room.ok(&["--digest", "sha256", "make", "-s", "store", "sha256.caibx", "blob"]);
+    room.ok(&["verify", "-s", "store"]);
+    let run = room.run(&["--digest", "sha256", "verify", "-s", "store"]);
+    assert!(run.code == Some(1) && run.stderr.contains("does not match its hash"), "{run:?}");
+}
+
+#[test]
 fn only_local_stores_are_verified() {
     let room = Room::new();
     assert_eq!(room.fails(2, &["verify"]), "Error: no store provided\n");
