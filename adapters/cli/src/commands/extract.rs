@@ -73,23 +73,9 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
         .filter_map(|seed| with_index(seed, options.invalid_seeds, session).transpose())
         .collect::<Result<_, _>>()?;
     let progress = ProgressDisplay::from_environment();
-    let job =
-        Job { index: &index, store: &store, options: &options, context: session.context(workers, &progress) };
-    let stats = match output {
-        Output::Path => Some(job.to_path(args.output.as_ref(), seeds)?),
-        Output::Stdout => {
-            let mut out = output::stdout();
-            job.to_writer(&mut out, seeds)?;
-            out.flush()?;
-            None
-        }
-        Output::Fifo => {
-            let mut out = OutputFile::create(args.output.as_ref())?;
-            job.to_writer(&mut out, seeds)?;
-            out.finish()?;
-            None
-        }
-    };
+    let context = session.context(workers, &progress);
+    let job = Job { index: &index, store: &store, options: &options, context };
+    let stats = job.deliver(output, args.output.as_ref(), seeds)?;
     store.flush()?;
     match stats.filter(|_| args.print_stats.unwrap_or(false)) {
         Some(stats) => output::print_json(&mut output::stdout(), &Printed::from(stats)),
@@ -106,9 +92,31 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn to_path(&self, path: &Path, seeds: Vec<SeedSpec>) -> anyhow::Result<ExtractStats> {
-        let disk: Arc<dyn Disk> = Arc::new(HostDisk);
-        Ok(extract(&disk, self.index, path, seeds, self.store, self.options, &self.context)?)
+    /// Builds the blob. What is written in order has no statistics.
+    fn deliver(
+        &self,
+        output: Output,
+        path: &Path,
+        seeds: Vec<SeedSpec>,
+    ) -> anyhow::Result<Option<ExtractStats>> {
+        match output {
+            Output::Path => {
+                let disk: Arc<dyn Disk> = Arc::new(HostDisk);
+                let Self { index, store, options, context } = self;
+                return Ok(Some(extract(&disk, index, path, seeds, *store, options, context)?));
+            }
+            Output::Stdout => {
+                let mut out = output::stdout();
+                self.to_writer(&mut out, seeds)?;
+                out.flush()?;
+            }
+            Output::Fifo => {
+                let mut out = OutputFile::create(path)?;
+                self.to_writer(&mut out, seeds)?;
+                out.finish()?;
+            }
+        }
+        Ok(None)
     }
 
     fn to_writer(&self, out: &mut dyn Write, seeds: Vec<SeedSpec>) -> anyhow::Result<()> {

@@ -92,6 +92,25 @@ fn a_closed_stdout_is_quiet_and_no_success() {
 }
 
 #[test]
+fn a_full_stdout_is_an_error() {
+    let room = Room::with_blob();
+    for args in [
+        &["cat", "-s", "store", "blob.caibx"][..],
+        &["list-chunks", "blob.caibx"],
+        &["extract", "-s", "store", "blob.caibx", "-"],
+        &["chunk", "blob"],
+        &["make", "-", "blob"],
+        &["info", "blob.caibx"],
+        &["config"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = room.command(args).stdout(full).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && text.contains("No space left"), "{args:?}: {text}");
+    }
+}
+
+#[test]
 fn verbose_logs_to_stderr_only() {
     let room = Room::with_blob();
     let run = room.run(&["prune", "--verbose", "-y", "-s", "store", "blob.caibx"]);

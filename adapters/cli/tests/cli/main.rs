@@ -5,6 +5,7 @@ mod exit_codes;
 mod extracting;
 mod filling;
 mod making;
+mod peers;
 mod program;
 mod progress;
 mod reading;
