@@ -24,6 +24,6 @@ pub mod limits;
 pub mod plan;
 mod verified;
 
-pub use digest::{ChunkId, DigestKind};
+pub use digest::{ChunkId, DigestKind, HashKernel};
 pub use limits::Limits;
 pub use verified::{Mismatch, VerifiedBytes, VerifiedChunk};

@@ -2,11 +2,17 @@
 //!
 //! Writing to a target takes [`VerifiedBytes`], they come only from a [`VerifiedChunk`], and only hashing
 //! makes one; so no unverified byte can reach a target by mistake. The type is the argument.
+//!
+//! Many at once are hashed by a [`HashKernel`], whose code may come from another crate and is trusted as this
+//! one is: each such crate compares its kernels with [`DigestKind::id_of`]. A kernel that computes wrong
+//! digests makes [`VerifiedChunk::check_many`] refuse good bytes; for it to pass bad ones it would have to
+//! forge the very name that was asked for.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::digest::{ChunkId, DigestKind};
+use crate::digest::{ChunkId, DigestKind, HashKernel};
 
 /// Plain chunk bytes together with the ID that was computed from them.
 ///
@@ -42,8 +48,34 @@ impl<B: AsRef<[u8]>> VerifiedChunk<B> {
     /// # Errors
     /// [`Mismatch`] if their digest is another one.
     pub fn check(digest: DigestKind, expected: ChunkId, bytes: B) -> Result<Self, Mismatch> {
-        let chunk = Self::name(digest, bytes);
-        if chunk.id == expected { Ok(chunk) } else { Err(Mismatch { expected, found: chunk.id }) }
+        Self::name(digest, bytes).expect_id(expected)
+    }
+
+    /// Names many buffers at once, in their order; the same as [`Self::name`] for each.
+    ///
+    /// A kernel earns its speed from [`HashKernel::batch_len`] buffers on.
+    #[must_use]
+    pub fn name_many(
+        kernel: HashKernel,
+        digest: DigestKind,
+        buffers: impl IntoIterator<Item = B>,
+    ) -> Vec<Self> {
+        let buffers: Vec<B> = buffers.into_iter().collect();
+        let slices: Vec<&[u8]> = buffers.iter().map(AsRef::as_ref).collect();
+        let ids = kernel.ids_of(digest, &slices);
+        buffers.into_iter().zip(ids).map(|(bytes, id)| Self { id, bytes }).collect()
+    }
+
+    /// Accepts many buffers at once, each as the chunk beside it; the same as [`Self::check`] for each, in
+    /// their order.
+    pub fn check_many(
+        kernel: HashKernel,
+        digest: DigestKind,
+        expected: impl IntoIterator<Item = (ChunkId, B)>,
+    ) -> Vec<Result<Self, Mismatch>> {
+        let (expected, buffers): (Vec<ChunkId>, Vec<B>) = expected.into_iter().unzip();
+        let chunks = Self::name_many(kernel, digest, buffers);
+        chunks.into_iter().zip(expected).map(|(chunk, expected)| chunk.expect_id(expected)).collect()
     }
 
     /// The plain bytes.
@@ -83,6 +115,10 @@ impl<B> VerifiedChunk<B> {
     #[must_use]
     pub const fn id(&self) -> ChunkId {
         self.id
+    }
+
+    fn expect_id(self, expected: ChunkId) -> Result<Self, Mismatch> {
+        if self.id == expected { Ok(self) } else { Err(Mismatch { expected, found: self.id }) }
     }
 
     /// Gives the buffer back, for reuse.
@@ -140,6 +176,30 @@ mod tests {
         let error = VerifiedChunk::check(DigestKind::Sha512_256, id, b"abd").unwrap_err();
         assert_eq!(error.expected, id);
         assert_eq!(error.found, DigestKind::Sha512_256.id_of(b"abd"));
+    }
+
+    #[test]
+    fn many_are_named_and_checked_as_one_by_one() {
+        let kind = DigestKind::Sha512_256;
+        let buffers = [&b"abc"[..], b"", b"abc", &[7; 300]];
+        let named = VerifiedChunk::name_many(HashKernel::REFERENCE, kind, buffers);
+        assert_eq!(named, buffers.map(|bytes| VerifiedChunk::name(kind, bytes)));
+        assert!(VerifiedChunk::<&[u8]>::name_many(HashKernel::REFERENCE, kind, []).is_empty());
+
+        let asked = named.iter().rev().zip(&named).map(|(asked, given)| (asked.id(), given.bytes()));
+        let wanted: Vec<_> = asked.clone().map(|(id, bytes)| VerifiedChunk::check(kind, id, bytes)).collect();
+        assert_eq!(wanted.iter().filter(|result| result.is_ok()).count(), 0);
+        assert_eq!(VerifiedChunk::check_many(HashKernel::REFERENCE, kind, asked), wanted);
+        let own = named.iter().map(|chunk| (chunk.id(), chunk.bytes()));
+        assert!(VerifiedChunk::check_many(HashKernel::REFERENCE, kind, own).iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_kernel_that_leaves_names_out_passes_nothing() {
+        let lazy = HashKernel::new("lazy", 1, |_, _, _| ());
+        let kind = DigestKind::Sha256;
+        let checked = VerifiedChunk::check_many(lazy, kind, [(kind.id_of(b"abc"), b"abc")]);
+        assert!(checked[0].is_err());
     }
 
     #[test]

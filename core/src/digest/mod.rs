@@ -1,16 +1,20 @@
 //! Names of chunks: which digest, the 32-byte ID, its text form.
 //!
-//! Hashing many chunks at once lives behind [`DigestKind::id_of`]'s contract elsewhere; what stands here is
-//! the short obvious reference.
+//! [`DigestKind::id_of`] is the short obvious way and the oracle; hashing many chunks side by side is
+//! [`HashKernel`]'s business.
 //!
 //! Invariants
 //! - A [`ChunkId`] prints as exactly 64 lowercase hex digits (test: `hex_round_trip`).
 //! - SHA-512/256 is the FIPS 180-4 function with its own initial values, not truncated SHA-512.
 
+mod batch;
+
 use core::fmt;
 use core::str::FromStr;
 
 use sha2::Digest as _;
+
+pub use batch::{DigestManyFn, HashKernel};
 
 /// Length of every chunk ID in bytes, whatever the digest.
 pub const CHUNK_ID_LEN: usize = 32;
