@@ -125,12 +125,12 @@ impl Config {
         overrides: &StoreOverrides,
         working_dir: &Path,
     ) -> Result<StoreOptions, Ambiguous> {
-        let location = location.to_string();
+        let text = location.secret_text();
         let entries = self.store_options.iter().flatten();
-        let mut matching = entries.filter(|(key, _)| matching::is_for(key, &location, working_dir));
+        let mut matching = entries.filter(|(key, _)| matching::is_for(key, &text, working_dir));
         let entry = matching.next().map(|(_, options)| options.clone()).unwrap_or_default();
         if matching.next().is_some() {
-            return Err(Ambiguous(location));
+            return Err(Ambiguous(location.to_string()));
         }
         Ok(entry.overridden_by(overrides))
     }

@@ -3,6 +3,7 @@
 //! A string is a path unless it begins with a scheme that is known. In particular `%`, `:` and control
 //! characters in a path are nothing special.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -39,6 +40,11 @@ pub(crate) struct Location(OsString);
 impl Location {
     pub(crate) fn new(text: impl Into<OsString>) -> Self {
         Self(text.into())
+    }
+
+    /// The text as it was given, secrets included: for matching, not for messages.
+    pub(crate) fn secret_text(&self) -> Cow<'_, str> {
+        self.0.to_string_lossy()
     }
 
     /// Whether it means stdin or stdout, where an index is wanted.
@@ -79,9 +85,21 @@ fn prefix(text: &OsStr, len: usize) -> OsString {
     OsStr::from_bytes(&text.as_bytes()[..len]).to_owned()
 }
 
+/// The location as messages show it: without the secrets a URL may hold, which are the password before the
+/// host and the query.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.display().fmt(f)
+        let text = self.0.to_string_lossy();
+        let url = self.scheme_word().and_then(|_| text.split_once("://"));
+        let Some((scheme, rest)) = url else { return f.write_str(&text) };
+        let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?xxxxx"));
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let login = host.rsplit_once('@').map(|(login, host)| (login.split_once(':'), login, host));
+        match login {
+            Some((Some((user, _)), _, host)) => write!(f, "{scheme}://{user}:xxxxx@{host}{path}{query}"),
+            Some((None, user, host)) => write!(f, "{scheme}://{user}@{host}{path}{query}"),
+            None => write!(f, "{scheme}://{host}{path}{query}"),
+        }
     }
 }
 
@@ -114,6 +132,21 @@ mod tests {
         for text in ["12:30.caibx", "100%.caibx", "a%zz", "bell\u{7}", "x y:z/w"] {
             assert_eq!(Location::new(text).scheme(), Scheme::Local, "{text}");
         }
+    }
+
+    #[test]
+    fn messages_show_no_password_and_no_query() {
+        for (given, shown) in [
+            ("http://me:hunter2@h:80/s", "http://me:xxxxx@h:80/s"),
+            ("sftp://me@h/s", "sftp://me@h/s"),
+            ("s3+https://h/b?X-Amz-Signature=hunter2", "s3+https://h/b?xxxxx"),
+            ("https://a:hunter@2@h", "https://a:xxxxx@h"),
+            ("https://h/a@b:c", "https://h/a@b:c"),
+            ("/a:b@c?d", "/a:b@c?d"),
+        ] {
+            assert_eq!(Location::new(given).to_string(), shown);
+        }
+        assert_eq!(Location::new("http://me:hunter2@h").secret_text(), "http://me:hunter2@h");
     }
 
     #[test]

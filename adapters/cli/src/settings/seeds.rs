@@ -57,7 +57,7 @@ fn seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
             Ok(SeedSetting { index: Some(Location::new(first)), data: OsStr::from_bytes(data).into() })
         }
         None => {
-            let word = word.display();
+            let word = Location::new(word);
             Err(UsageError::new(format!("the provided seed argument \"{word}\" seems to be malformed")))
         }
     }

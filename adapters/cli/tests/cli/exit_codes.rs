@@ -60,6 +60,7 @@ fn stores_that_are_not_built_in_are_named() {
     let room = Room::with_blob();
     for (location, word) in [
         ("http://h/s", "http"),
+        ("http://me:xxxxx@h/s", "http"),
         ("https://h/s", "https"),
         ("s3+https://h/b", "s3+https"),
         ("gs://b/p", "gs"),
@@ -67,7 +68,8 @@ fn stores_that_are_not_built_in_are_named() {
         ("ssh://h/s", "ssh"),
         ("oci+https://h/r", "oci+https"),
     ] {
-        let text = room.fails(1, &["cat", "-s", location, "blob.caibx"]);
+        let given = location.replace("xxxxx", "hunter2");
+        let text = room.fails(1, &["cat", "-s", &given, "blob.caibx"]);
         assert_eq!(text, format!("Error: store '{location}': stores of scheme {word} are not built in\n"));
     }
 }
