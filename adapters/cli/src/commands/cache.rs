@@ -8,15 +8,12 @@ use crate::args::CacheArgs;
 use crate::indexes;
 use crate::output::ProgressDisplay;
 use crate::session::{Session, durability};
-use crate::settings::{Location, UsageError, notation, one_location, workers};
+use crate::settings::{Location, at_least_one, one_location, workers};
 
 pub(super) fn run(args: &CacheArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
     let stores = session.stores(&args.stores, durability(args.no_sync))?;
-    let sources = notation::list(&args.store).map_err(UsageError::new)?;
-    if sources.is_empty() {
-        return Err(UsageError::new("no source store provided").into());
-    }
+    let sources = at_least_one(&args.store, "no source store provided")?;
     let target = one_location(args.cache.as_ref(), "no target cache store provided")?;
     let locations: Vec<Location> = args.indexes.iter().map(Location::new).collect();
     let ignored_indexes = ignored::indexes_of(&args.ignore)?;

@@ -12,19 +12,16 @@ use crate::args::CatArgs;
 use crate::indexes;
 use crate::output::{self, OutputFile, ProgressDisplay};
 use crate::session::Session;
-use crate::settings::{Location, UsageError, notation, workers};
+use crate::settings::{Location, UsageError, at_least_one, optional_location, workers};
 
 pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
     let stores = session.stores(&args.stores, Durability::Sync)?;
-    let locations = notation::list(&args.source.store).map_err(UsageError::new)?;
-    if locations.is_empty() {
-        return Err(UsageError::new("no store provided").into());
-    }
+    let locations = at_least_one(&args.source.store, "no store provided")?;
     let Ok(offset) = u64::try_from(args.offset.unwrap_or(0)) else {
         return Err(UsageError::new("unable to seek before start of file").into());
     };
-    let cache = args.source.cache.as_ref().filter(|cache| !cache.is_empty()).map(Location::new);
+    let cache = optional_location(args.source.cache.as_ref());
 
     let store = stores.source(&locations, cache.as_ref())?;
     let index = indexes::read(&Location::new(&args.index), session)?;

@@ -18,7 +18,7 @@ use crate::args::ExtractArgs;
 use crate::indexes;
 use crate::output::{self, OutputFile, ProgressDisplay};
 use crate::session::{KERNEL, Session, durability};
-use crate::settings::{self, Location, SeedSetting, UsageError, notation, workers};
+use crate::settings::{self, Location, SeedSetting, UsageError, at_least_one, optional_location, workers};
 
 /// What `--print-stats` prints, in this order.
 #[derive(Serialize)]
@@ -48,10 +48,7 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
     let stores = session.stores(&args.stores, durability(args.no_sync))?;
     let output = output(args)?;
-    let locations = notation::list(&args.source.store).map_err(UsageError::new)?;
-    if locations.is_empty() {
-        return Err(UsageError::new("no store provided").into());
-    }
+    let locations = at_least_one(&args.source.store, "no store provided")?;
     let options = ExtractOptions {
         in_place: args.in_place.unwrap_or(false),
         invalid_seeds: invalid_seeds(args)?,
@@ -59,7 +56,7 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
         kernel: KERNEL,
         lookup_key: RandomState::new().hash_one("seed look-up"),
     };
-    let cache = args.source.cache.as_ref().filter(|cache| !cache.is_empty()).map(Location::new);
+    let cache = optional_location(args.source.cache.as_ref());
     let location = Location::new(&args.index);
     let named = settings::named_seeds(args)?;
     indexes::only_one_from_stdin(named.iter().filter_map(|seed| seed.index.as_ref()).chain([&location]))?;

@@ -11,21 +11,21 @@ use desync_engine::ChunkSet;
 use crate::args::IgnoreArgs;
 use crate::indexes;
 use crate::session::Session;
-use crate::settings::{Location, UsageError, notation};
+use crate::settings::{Location, UsageError, list};
 
 /// Longest line of a file of IDs: an ID and any sensible amount of whitespace.
 const LINE_MAX: u64 = 4096;
 
 /// The indexes whose chunks are left out.
 pub(super) fn indexes_of(args: &IgnoreArgs) -> Result<Vec<Location>, UsageError> {
-    let words = notation::list(&args.ignore).map_err(UsageError::new)?;
+    let words = list(&args.ignore)?;
     Ok(words.into_iter().map(Location::new).collect())
 }
 
 /// All chunks that are left out.
 pub(super) fn chunks(indexes: &[Location], args: &IgnoreArgs, session: &Session) -> anyhow::Result<ChunkSet> {
     let mut ids = indexes::ids(indexes, session)?;
-    for path in notation::list(&args.ignore_chunks).map_err(UsageError::new)? {
+    for path in list(&args.ignore_chunks)? {
         read_ids(&path, &mut ids).with_context(|| path.display().to_string())?;
     }
     Ok(ids.into())

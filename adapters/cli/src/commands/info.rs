@@ -15,7 +15,7 @@ use crate::args::InfoArgs;
 use crate::indexes;
 use crate::output::{self, ProgressDisplay};
 use crate::session::Session;
-use crate::settings::{Location, UsageError, notation, workers};
+use crate::settings::{Location, UsageError, list, optional_location, workers};
 
 /// What is printed, in this order.
 #[derive(Serialize)]
@@ -47,13 +47,12 @@ pub(super) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
     let stores = session.stores(&args.stores, Durability::Sync)?;
     let format = format(args.format.as_deref())?;
     let location = Location::new(&args.index);
-    let sources = notation::list(&args.source.store).map_err(UsageError::new)?;
-    let seeds: Vec<Location> =
-        notation::list(&args.seed).map_err(UsageError::new)?.into_iter().map(Location::new).collect();
+    let sources = list(&args.source.store)?;
+    let seeds: Vec<Location> = list(&args.seed)?.into_iter().map(Location::new).collect();
     indexes::only_one_from_stdin(seeds.iter().chain([&location]))?;
 
     let store = if sources.is_empty() { None } else { Some(stores.source(&sources, None)?) };
-    let cache = args.source.cache.as_ref().filter(|cache| !cache.is_empty()).map(Location::new);
+    let cache = optional_location(args.source.cache.as_ref());
     let cache = cache.map(|cache| stores.single(&cache)).transpose()?;
     let lengths = chunk_lengths(args)?;
     let index = indexes::read(&location, session)?;

@@ -14,7 +14,7 @@ use crate::args::InspectChunksArgs;
 use crate::indexes;
 use crate::output::{self, OutputFile};
 use crate::session::Session;
-use crate::settings::{Location, Scheme, workers};
+use crate::settings::{Location, Scheme, optional_location, workers};
 
 /// One chunk of an index.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ fn is_unknown(size: &u64) -> bool {
 pub(super) fn run(args: &InspectChunksArgs, session: &Session) -> anyhow::Result<()> {
     workers(args.stores.concurrency)?;
     let stores = session.stores(&args.stores, Durability::Sync)?;
-    let directory = match args.store.as_ref().filter(|store| !store.is_empty()).map(Location::new) {
+    let directory = match optional_location(args.store.as_ref()) {
         None => None,
         Some(location) if location.scheme() != Scheme::Local => bail!("'{location}' is not a local store"),
         Some(location) => {

@@ -10,7 +10,7 @@ use crate::args::MakeArgs;
 use crate::indexes::Destination;
 use crate::output::{self, ProgressDisplay};
 use crate::session::{KERNEL, Session, durability};
-use crate::settings::{Location, cut_rule, sizes, workers};
+use crate::settings::{Location, cut_rule, optional_location, sizes, workers};
 
 /// What `--print-stats` prints.
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
         kernel: KERNEL,
     };
-    let target = args.store.as_ref().filter(|store| !store.is_empty()).map(Location::new);
+    let target = optional_location(args.store.as_ref());
 
     let store = target.map(|target| stores.target(&target)).transpose()?;
     let mut input = input::open(&args.file)?;

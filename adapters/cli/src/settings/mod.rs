@@ -13,7 +13,7 @@ mod stores;
 pub(crate) use chunk_sizes::{cut_rule, sizes};
 pub(crate) use location::{Location, Scheme};
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
-pub(crate) use stores::{StoreOverrides, one_location, workers};
+pub(crate) use stores::{StoreOverrides, at_least_one, list, one_location, optional_location, workers};
 
 use desync_core::DigestKind;
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::{Location, UsageError, notation};
+use super::{Location, UsageError, list};
 use crate::args::ExtractArgs;
 
 /// Data on this machine to take chunks from.
@@ -25,7 +25,7 @@ const INDEX_SUFFIX: &[u8] = b".caibx";
 /// # Errors
 /// A word that is no seed.
 pub(crate) fn named(args: &ExtractArgs) -> Result<Vec<SeedSetting>, UsageError> {
-    let words = notation::list(&args.seed).map_err(UsageError::new)?;
+    let words = list(&args.seed)?;
     let mut seeds = words.iter().map(|word| seed(word)).collect::<Result<Vec<_>, _>>()?;
     seeds.extend(
         args.seed_pair
@@ -79,7 +79,7 @@ fn is_data(path: &Path) -> bool {
 /// A directory that cannot be read.
 pub(crate) fn in_directories(directories: &[OsString], index: &Location) -> anyhow::Result<Vec<SeedSetting>> {
     let own = std::path::absolute(index.path()).ok().map(|path| crate::config::clean_path(&path));
-    let directories = notation::list(directories).map_err(UsageError::new)?;
+    let directories = list(directories)?;
     let mut seeds = Vec::new();
     for directory in &directories {
         walk(Path::new(directory), &mut |path| {

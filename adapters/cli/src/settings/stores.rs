@@ -1,10 +1,10 @@
 //! Flags about stores: how many workers, which stores, and what overrides the config file.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{Location, UsageError};
+use super::{Location, UsageError, notation};
 use crate::args::StoreArgs;
 
 /// Workers if nothing is said.
@@ -67,16 +67,34 @@ impl StoreOverrides {
     }
 }
 
-/// A location that must be there; an empty word is as good as none.
+/// A location that may be there; an empty word is as good as none.
+pub(crate) fn optional_location(given: Option<&OsString>) -> Option<Location> {
+    given.filter(|text| !text.is_empty()).map(Location::new)
+}
+
+/// A location that must be there.
 ///
 /// # Errors
 /// `missing`, if it is not.
 pub(crate) fn one_location(given: Option<&OsString>, missing: &str) -> Result<Location, UsageError> {
-    given
-        .map(OsString::as_os_str)
-        .filter(|text| *text != OsStr::new(""))
-        .map(Location::new)
-        .ok_or_else(|| UsageError::new(missing))
+    optional_location(given).ok_or_else(|| UsageError::new(missing))
+}
+
+/// The values of a list of which there must be at least one.
+///
+/// # Errors
+/// `missing`, if there is none, and as [`list`].
+pub(crate) fn at_least_one(occurrences: &[OsString], missing: &str) -> Result<Vec<OsString>, UsageError> {
+    let values = list(occurrences)?;
+    if values.is_empty() { Err(UsageError::new(missing)) } else { Ok(values) }
+}
+
+/// The values of a list, whose occurrences are split at commas.
+///
+/// # Errors
+/// A misplaced quote.
+pub(crate) fn list(occurrences: &[OsString]) -> Result<Vec<OsString>, UsageError> {
+    notation::list(occurrences).map_err(UsageError::new)
 }
 
 #[cfg(test)]
@@ -112,5 +130,7 @@ mod tests {
             );
         }
         assert_eq!(one_location(Some(&"x".into()), ""), Ok(Location::new("x")));
+        assert_eq!(at_least_one(&["".into()], "none").unwrap_err().to_string(), "none");
+        assert_eq!(at_least_one(&["a,b".into()], "none").unwrap(), ["a", "b"]);
     }
 }
