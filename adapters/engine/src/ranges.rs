@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use desync_core::format::{ChunkEntry, Index};
-use desync_core::{DigestKind, VerifiedChunk};
+use desync_core::plan::zero_id;
+use desync_core::{ChunkId, DigestKind, VerifiedChunk};
 use desync_files::{Disk, DiskFile, FileKind};
 
 use crate::Error;
@@ -16,13 +17,16 @@ pub(crate) struct Ranges {
     file: Box<dyn DiskFile>,
     path: PathBuf,
     digest: DigestKind,
+    /// The chunk of the index's maximum length that is all zeros: what holes are made of.
+    null: (ChunkId, u64),
 }
 
 impl Ranges {
     /// Opens the blob of `index`.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, index: &Index) -> Result<Self, Error> {
         let file = disk.open(path).map_err(Error::file("open", path))?;
-        Ok(Self { file, path: path.to_owned(), digest: index.header.digest() })
+        let (digest, len) = (index.header.digest(), index.header.sizes.max());
+        Ok(Self { file, path: path.to_owned(), digest, null: (zero_id(digest, len), len) })
     }
 
     /// Checks that the file is as long as the index says; a device may be longer.
@@ -36,8 +40,12 @@ impl Ranges {
         if fits { Ok(()) } else { Err(Error::Length { path: self.path.clone(), index_len, file_len }) }
     }
 
-    /// Checks that a range of the file is the chunk the index says. `buffer` is used for its bytes.
+    /// Checks that a range of the file is the chunk the index says. `buffer` is used for its bytes. Zeros
+    /// that are a hole are not read.
     pub(crate) fn check(&self, entry: &ChunkEntry, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        if (entry.id, entry.len()) == self.null && self.is_hole(entry)? {
+            return Ok(());
+        }
         buffer.resize(len(entry)?, 0);
         self.fill(entry, buffer)?;
         self.verified(entry, buffer.as_slice()).map(|_| ())
@@ -49,6 +57,15 @@ impl Ranges {
         // Nobody else has a share of it yet.
         self.fill(entry, Arc::make_mut(&mut bytes))?;
         self.verified(entry, bytes)
+    }
+
+    /// Whether a range lies within a hole of the file; the file may have become shorter.
+    fn is_hole(&self, entry: &ChunkEntry) -> Result<bool, Error> {
+        let look = || {
+            let data = self.file.next_data(entry.start)?;
+            Ok(data.is_none_or(|data| data.start >= entry.end) && self.file.len()? >= entry.end)
+        };
+        look().map_err(Error::file("look for holes in", &self.path))
     }
 
     fn fill(&self, entry: &ChunkEntry, buffer: &mut [u8]) -> Result<(), Error> {

@@ -63,6 +63,25 @@ mod tests {
     }
 
     #[test]
+    fn holes_are_zeros_and_nothing_else() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("blob");
+        let len = 4 << 20;
+        let zeros = index_of(&vec![0; len], 64 << 10);
+        let mut other = vec![0; len];
+        other[1 << 20] = 1;
+        let other = index_of(&other, 64 << 10);
+        std::fs::File::create(&path).unwrap().set_len(len as u64).unwrap();
+        let verify = |index| with_context(2, |context, _| verify_index(index, &HostDisk, &path, context));
+        verify(&zeros).unwrap();
+        assert!(matches!(verify(&other), Err(Error::Mismatch { .. })));
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[1], 1 << 20).unwrap();
+        verify(&other).unwrap();
+        assert!(matches!(verify(&zeros), Err(Error::Mismatch { .. })));
+    }
+
+    #[test]
     fn defect_2_interrupted_is_not_verified() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("blob");
