@@ -4,8 +4,7 @@
 
 use core::num::NonZeroU32;
 
-use super::params::WINDOW_LEN;
-use super::rolling_hash::RollingHash;
+use super::rolling_hash::{RollingHash, WINDOW_LEN};
 
 /// A window whose hash `h` has `h mod d = d − 1` may end a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

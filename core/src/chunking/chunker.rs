@@ -4,8 +4,8 @@
 
 use super::cutter::Cutter;
 use super::lengths::CutLengths;
-use super::params::{ChunkSizes, CutRule, WINDOW_LEN};
-use super::rolling_hash::RollingHash;
+use super::params::{ChunkSizes, CutRule};
+use super::rolling_hash::{RollingHash, WINDOW_LEN};
 use super::scan::Kernel;
 
 /// A sequential chunker: push slices in, cuts come out. Keeps the last 48 bytes and a count, no chunk.

@@ -2,7 +2,8 @@
 
 use super::boundary::Discriminator;
 use super::lengths::CutLengths;
-use super::params::{ChunkSizes, CutRule, WINDOW_LEN};
+use super::params::{ChunkSizes, CutRule};
+use super::rolling_hash::WINDOW_LEN;
 use super::scan::Kernel;
 
 /// Finds where the chunk that begins a slice ends.

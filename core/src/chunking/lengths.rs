@@ -1,6 +1,7 @@
 //! Which lengths a chunk may have: what [`ChunkSizes`] and [`CutRule`] come to when cutting.
 
-use super::params::{ChunkSizes, CutRule, WINDOW_LEN};
+use super::params::{ChunkSizes, CutRule};
+use super::rolling_hash::WINDOW_LEN;
 
 /// Lengths at which a chunk may end: anywhere the hash says so in `first..last`, else at `last`.
 ///

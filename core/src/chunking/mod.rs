@@ -47,7 +47,8 @@ pub use boundary::{BoundaryTest, Discriminator, zero_window_is_candidate};
 pub use choose::CutChooser;
 pub use chunker::Chunker;
 pub use cutter::Cutter;
-pub use params::{ChunkSizes, CutRule, SizesError, WINDOW_LEN};
+pub use params::{ChunkSizes, CutRule, SizesError};
+pub use rolling_hash::WINDOW_LEN;
 pub use scan::{Found, Kernel, ScanFn};
 
 #[cfg(test)]

@@ -3,12 +3,8 @@
 use core::num::NonZeroU32;
 
 use super::boundary::Discriminator;
+use super::rolling_hash::WINDOW_LEN;
 use crate::limits::Limits;
-
-/// Bytes of the rolling hash's window.
-///
-/// Source: casync `cachunker.h`, `CA_CHUNKER_WINDOW_SIZE`.
-pub const WINDOW_LEN: usize = 48;
 
 /// Smallest, average and largest chunk in bytes; always `1 ≤ min ≤ avg ≤ max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 
-use super::params::{ChunkSizes, CutRule, WINDOW_LEN};
+use super::params::{ChunkSizes, CutRule};
 use super::rolling_hash::RollingHash;
+use super::rolling_hash::WINDOW_LEN;
 
 /// The lengths of the chunks of a whole blob, in order. Nothing has no chunk.
 #[must_use]

@@ -4,7 +4,10 @@
 //!
 //! Invariant: rolling equals filling on the shifted window (test: `rolling_equals_filling`).
 
-use super::params::WINDOW_LEN;
+/// Bytes of the rolling hash's window.
+///
+/// Source: casync `cachunker.h`, `CA_CHUNKER_WINDOW_SIZE`.
+pub const WINDOW_LEN: usize = 48;
 
 /// The hash of one window of [`WINDOW_LEN`] bytes.
 ///

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use desync_core::chunking::params::WINDOW_LEN;
+use desync_core::chunking::WINDOW_LEN;
 
 use super::input::{Extent, Extents};
 use crate::Error;

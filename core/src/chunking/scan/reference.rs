@@ -1,8 +1,8 @@
 //! The scan in its shortest form: the oracle. Slow (a window's hash is computed afresh at each position).
 
 use crate::chunking::boundary::Discriminator;
-use crate::chunking::params::WINDOW_LEN;
 use crate::chunking::rolling_hash::RollingHash;
+use crate::chunking::rolling_hash::WINDOW_LEN;
 
 use super::Found;
 

@@ -1,7 +1,7 @@
 //! The scan for machines without wide registers: two bytes for each step of the dependency chain, no division.
 
 use crate::chunking::boundary::{BoundaryTest, Discriminator};
-use crate::chunking::params::WINDOW_LEN;
+use crate::chunking::rolling_hash::WINDOW_LEN;
 use crate::chunking::rolling_hash::{RollingHash, change};
 
 use super::Found;
