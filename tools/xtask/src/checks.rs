@@ -25,7 +25,7 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     steps.run("documentation", documentation);
     steps.run("core and firmware for bare machines", no_std);
     // Firmware under QEMU (`hil`) is among them.
-    steps.run("tests", || run(&mut cargo(&["test", "--workspace"])));
+    steps.run("tests", || run(&mut cargo(&["test", "--workspace", "--no-fail-fast"])));
     steps.run_with("g++", "fuzzing", || tools::fuzz(None, FUZZ_SECONDS));
     steps.finish()
 }

@@ -1,3 +1,5 @@
+//! The lookup: first positions, full tables, repeats and colliding names.
+
 use core::cell::Cell;
 use core::convert::Infallible;
 

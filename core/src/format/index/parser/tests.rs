@@ -1,3 +1,5 @@
+//! The index parser on casync's indexes, in any split, cut short and damaged.
+
 use alloc::vec::Vec;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Indexes over readers and writers: any buffer, a trickle, ends and failures in the middle.
+
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
