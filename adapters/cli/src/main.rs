@@ -37,9 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: args::Cli) -> anyhow::Result<()> {
-    if cli.global.verbose.unwrap_or(false) {
-        logging::show();
-    }
+    logging::show(cli.global.verbose.unwrap_or(false));
     let Some(command) = cli.command else {
         return print(&args::definition().render_long_help().to_string());
     };

@@ -46,7 +46,7 @@ impl Cancel {
     }
 }
 
-/// The parts of a run that show progress of their own.
+/// The parts of a run that show progress of their own, and what they count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// `make`: bytes of the input cut.
@@ -67,7 +67,13 @@ pub enum Phase {
         /// Which attempt, from 1.
         attempt: u32,
     },
-    /// Anything with one phase: items done.
+    /// `cat`, and `extract` to a pipe: bytes written.
+    Writing,
+    /// `verify`: chunks checked.
+    Verifying,
+    /// `prune`: chunks looked at.
+    Pruning,
+    /// Anything else with one phase: items done.
     Working,
 }
 

@@ -63,9 +63,18 @@ impl<'a, J: Send, R: Send> Pool<'a, J, R> {
         let (finished, done) = unbounded();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            for _ in 0..context.workers.get() {
+            for started in 0..context.workers.get() {
                 let (queue, finished, worker, stop) = (queue.clone(), finished.clone(), new_worker(), &stop);
-                scope.spawn(move || work(worker, &queue, finished, stop));
+                let run = move || work(worker, &queue, finished, stop);
+                match thread::Builder::new().spawn_scoped(scope, run) {
+                    Ok(_) => {}
+                    // Fewer workers do the same work; none cannot.
+                    Err(error) if started > 0 => {
+                        log::warn!("going on with {started} workers: {error}");
+                        break;
+                    }
+                    Err(error) => return Err(Error::Unsupported(format!("cannot start a thread: {error}"))),
+                }
             }
             drop(finished);
             let mut pool = Pool { context, jobs, done, submitted: 0, in_flight: 0 };
@@ -235,7 +244,7 @@ mod tests {
                 let jobs = (0..1000u64).map(Ok);
                 let work = || {
                     |n: u64| {
-                        if n % 97 == 0 {
+                        if n.is_multiple_of(97) {
                             thread::sleep(Duration::from_millis(1));
                         }
                         Ok(n * 2)
@@ -283,7 +292,13 @@ mod tests {
     fn a_lost_worker_is_noticed() {
         let panicked = std::panic::catch_unwind(|| {
             with_context(2, |context, _| {
-                ordered(context, 4, (0..10u64).map(Ok), || |n: u64| Ok(assert_ne!(n, 3)), |()| Ok(()))
+                let work = || {
+                    |n: u64| {
+                        assert_ne!(n, 3);
+                        Ok(n)
+                    }
+                };
+                ordered(context, 4, (0..10u64).map(Ok), work, |_| Ok(()))
             })
         });
         // The scope passes the worker's panic on, after the coordinator has stopped waiting.

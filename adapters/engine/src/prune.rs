@@ -32,7 +32,7 @@ pub fn prune(
     context: &Context<'_>,
 ) -> Result<PruneStats, Error> {
     let mut stats = PruneStats::default();
-    context.progress.begin(Phase::Working, 0);
+    context.progress.begin(Phase::Pruning, 0);
     context.cancel.check()?;
     backend.list(form, &mut |listed: Listed| {
         if keep.contains(&listed.id) {

@@ -79,7 +79,7 @@ pub(crate) fn deliver(
     out: &mut dyn Write,
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    context.progress.begin(Phase::Assembling { attempt: 1 }, range.end - range.start);
+    context.progress.begin(Phase::Writing, range.end - range.start);
     let in_flight_max = context.workers.get() * PIECES_PER_WORKER;
     let worker = || {
         let fetcher = Fetcher::new(supplies.store);

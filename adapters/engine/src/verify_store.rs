@@ -57,7 +57,7 @@ pub fn verify_store(
     context: &Context<'_>,
 ) -> Result<VerifyStats, Error> {
     let mut stats = VerifyStats::default();
-    context.progress.begin(Phase::Working, 0);
+    context.progress.begin(Phase::Verifying, 0);
     let mut take = |bad: Option<BadChunk>| {
         stats.checked += 1;
         context.progress.advance(1);

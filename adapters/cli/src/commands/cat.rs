@@ -26,10 +26,14 @@ pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
     let store = stores.source(&locations, cache.as_ref())?;
     let index = indexes::read(&Location::new(&args.index), session)?;
     let range = Range::within(&index, offset, args.length.unwrap_or(0))?;
-    let progress = ProgressDisplay::silent();
+    let output = args.output.as_ref().filter(|output| *output != "-");
+    let progress = match output {
+        Some(_) => ProgressDisplay::from_environment(),
+        None => ProgressDisplay::beside_stdout(),
+    };
     let context = session.context(workers, &progress);
     let write = |out: &mut dyn Write| write_blob(&index, range.bytes.clone(), &store, out, &context);
-    match args.output.as_ref().filter(|output| *output != "-") {
+    match output {
         None => {
             let mut out = output::stdout();
             write(&mut out)?;

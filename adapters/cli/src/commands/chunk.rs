@@ -21,7 +21,7 @@ pub(super) fn run(args: &ChunkArgs, session: &Session) -> anyhow::Result<()> {
     };
     let start = args.start.unwrap_or(0);
     let mut input = input::open_at(&args.file, start)?;
-    let progress = ProgressDisplay::silent();
+    let progress = ProgressDisplay::beside_stdout();
     let mut lines = Lines { out: output::stdout(), start, last_end: start };
     make(&mut input, None, &options, &mut lines, &session.context(workers(None)?, &progress))?;
     lines.out.flush()?;

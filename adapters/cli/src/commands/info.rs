@@ -63,7 +63,7 @@ pub(super) fn run(args: &InfoArgs, session: &Session) -> anyhow::Result<()> {
         seeds: &seeds,
         lengths: &lengths,
     };
-    let progress = ProgressDisplay::silent();
+    let progress = ProgressDisplay::from_environment();
     let found = info(&index, whereabouts, &session.context(workers, &progress))?;
     print(&Printed::new(&found, &index.header.sizes), format)
 }

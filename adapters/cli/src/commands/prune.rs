@@ -34,7 +34,7 @@ pub(super) fn run(args: &PruneArgs, session: &Session) -> anyhow::Result<()> {
     if !agreed {
         return Ok(());
     }
-    let progress = ProgressDisplay::silent();
+    let progress = ProgressDisplay::from_environment();
     let context = session.context(workers, &progress);
     let leftovers_before = SystemTime::now() - GRACE;
     let stats = prune(backend, store.form(), &keep, leftovers_before, &context)?;

@@ -27,7 +27,7 @@ pub(super) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         digests: digests(session),
         repair: args.repair.unwrap_or(false),
     };
-    let progress = ProgressDisplay::silent();
+    let progress = ProgressDisplay::from_environment();
     let stats = verify_store(&options, &mut tell, &session.context(workers, &progress))?;
     if stats.bad > 0 {
         bail!("{} of {} chunks in '{location}' are bad", stats.bad, stats.checked);

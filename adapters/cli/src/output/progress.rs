@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use desync_engine::{Phase, Progress};
 
-use self::line::{Line, Style};
+use self::line::{Line, Style, Unit};
 use super::terminal;
 
 /// Shows the phases of pipelines one after another.
@@ -29,6 +29,7 @@ struct Shown {
 
 struct State {
     prefix: String,
+    unit: Unit,
     total: u64,
     done: AtomicU64,
     started: Instant,
@@ -58,9 +59,12 @@ impl ProgressDisplay {
         Self { style, shown: Mutex::new(None) }
     }
 
-    /// No progress at all, for commands that do not show any.
-    pub(crate) const fn silent() -> Self {
-        Self { style: None, shown: Mutex::new(None) }
+    /// As [`Self::from_environment`], but without a bar where data on stdout goes to the same terminal.
+    pub(crate) fn beside_stdout() -> Self {
+        if terminal::on_stdout() {
+            return Self { style: None, shown: Mutex::new(None) };
+        }
+        Self::from_environment()
     }
 
     fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
@@ -82,6 +86,7 @@ impl Progress for ProgressDisplay {
         let Some(style) = self.style else { return };
         let state = Arc::new(State {
             prefix: prefix(phase),
+            unit: unit(phase),
             total,
             done: AtomicU64::new(0),
             started: Instant::now(),
@@ -122,7 +127,22 @@ fn prefix(phase: Phase) -> String {
         Phase::Surveying => "Surveying ".into(),
         Phase::ChunkingSeed { seed, attempt } => format!("Attempt {attempt}: Chunking Seed {} ", seed + 1),
         Phase::Assembling { attempt } => format!("Attempt {attempt}: Assembling "),
+        Phase::Writing => "Writing ".into(),
+        Phase::Verifying => "Verifying ".into(),
+        Phase::Pruning => "Pruning ".into(),
         Phase::Working => String::new(),
+    }
+}
+
+/// What a phase counts.
+const fn unit(phase: Phase) -> Unit {
+    match phase {
+        Phase::Chunking
+        | Phase::Surveying
+        | Phase::ChunkingSeed { .. }
+        | Phase::Assembling { .. }
+        | Phase::Writing => Unit::Bytes,
+        Phase::Storing | Phase::Verifying | Phase::Pruning | Phase::Working => Unit::Chunks,
     }
 }
 
@@ -164,6 +184,7 @@ impl State {
         let now = Instant::now();
         let line = Line {
             prefix: &self.prefix,
+            unit: self.unit,
             total: self.total,
             done,
             until_change: changed - self.started,
@@ -175,7 +196,9 @@ impl State {
         if self.style == Style::Bar && ended.is_some() {
             text.push('\n');
         }
+        let mut stderr = std::io::stderr().lock();
+        super::note_bar(self.style == Style::Bar && ended.is_none());
         // A display that cannot be drawn is no reason to fail.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = stderr.write_all(text.as_bytes());
     }
 }

@@ -48,6 +48,19 @@ fn a_bar_is_redrawn_in_place_and_ends_its_line() {
 fn nothing_is_shown_unless_asked_for_or_on_a_terminal() {
     let room = Room::with_blob();
     room.ok(&["verify-index", "blob.caibx", "blob"]);
-    let run = run_with(&room, "DESYNC_ENABLE_PARSABLE_PROGRESS", &["cat", "-s", "store", "blob.caibx"]);
-    assert!(run.stderr.is_empty(), "cat shows no progress: {run:?}");
+}
+
+#[test]
+fn defect_74_cat_verify_and_prune_show_progress() {
+    let room = Room::with_blob();
+    let cases: [(&str, &[&str]); 3] = [
+        ("Writing ", &["cat", "-s", "store", "blob.caibx"]),
+        ("Verifying ", &["verify", "-s", "store"]),
+        ("Pruning ", &["prune", "-y", "-s", "store", "blob.caibx"]),
+    ];
+    for (prefix, args) in cases {
+        let run = run_with(&room, "DESYNC_ENABLE_PARSABLE_PROGRESS", args);
+        assert!(run.code == Some(0) && run.stderr.lines().all(|line| line.starts_with(prefix)), "{run:?}");
+        assert!(!run.stderr.is_empty(), "{run:?}");
+    }
 }

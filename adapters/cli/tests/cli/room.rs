@@ -99,6 +99,14 @@ impl Room {
         run.stdout
     }
 
+    /// Runs what must succeed and say nothing but warnings; returns its stdout and the warnings.
+    pub(crate) fn ok_with_warnings(&self, args: &[&str]) -> (Vec<u8>, String) {
+        let run = self.run(args);
+        let only_warnings = run.stderr.lines().all(|line| line.starts_with("Warning: "));
+        assert!(run.code == Some(0) && only_warnings, "{args:?}: {run:?}");
+        (run.stdout, run.stderr)
+    }
+
     pub(crate) fn ok_text(&self, args: &[&str]) -> String {
         String::from_utf8(self.ok(args)).unwrap()
     }

@@ -11,9 +11,17 @@ pub(super) enum Style {
     Parsable,
 }
 
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Bytes,
+    Chunks,
+}
+
 /// What is known when a line is drawn.
 pub(super) struct Line<'a> {
     pub(super) prefix: &'a str,
+    pub(super) unit: Unit,
     /// Units altogether; 0: unknown.
     pub(super) total: u64,
     pub(super) done: u64,
@@ -32,6 +40,8 @@ impl Line<'_> {
         let percent = self.percent();
         let time = self.time();
         let bar = match style {
+            // Nothing is known of the end: people see at least that it goes on.
+            Style::Bar if self.total == 0 => self.count(),
             Style::Bar => self.bar(self.prefix.len() + percent.len() + time.len()),
             Style::Parsable => String::new(),
         };
@@ -40,6 +50,14 @@ impl Line<'_> {
         match style {
             Style::Bar => format!("\r{padded}"),
             Style::Parsable => format!("{padded}\n"),
+        }
+    }
+
+    /// How much is done.
+    fn count(&self) -> String {
+        match self.unit {
+            Unit::Bytes => format!("{} MiB", self.done >> 20),
+            Unit::Chunks => format!("{} chunks", self.done),
         }
     }
 
@@ -84,8 +102,7 @@ impl Line<'_> {
         let Some(inner) = self.columns.checked_sub(others + 2).filter(|inner| *inner > 0) else {
             return String::new();
         };
-        let filled = if self.total == 0 { 0 } else { (self.fraction() * inner as f64).ceil() as usize };
-        let filled = filled.min(inner);
+        let filled = ((self.fraction() * inner as f64).ceil() as usize).min(inner);
         let full = if filled == inner || filled == 0 {
             "=".repeat(filled)
         } else {
@@ -123,6 +140,7 @@ mod tests {
 
     const LINE: Line<'static> = Line {
         prefix: "Chunking ",
+        unit: Unit::Bytes,
         total: 10_000,
         done: 4213,
         until_change: Duration::from_millis(4213),
@@ -164,7 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_total_shows_time_only() {
+    fn an_unknown_total_shows_how_much_is_done_to_people() {
+        let chunks = Line { total: 0, done: 7, unit: Unit::Chunks, columns: 0, ..LINE };
+        assert_eq!(chunks.render(Style::Bar), "\rChunking 7 chunks");
+        let bytes = Line { done: 3 << 20, unit: Unit::Bytes, ..chunks };
+        assert_eq!(bytes.render(Style::Bar), "\rChunking 3 MiB");
+    }
+
+    #[test]
+    fn an_unknown_total_shows_time_only_to_programs() {
         let line = Line { total: 0, ..LINE };
         assert_eq!(line.render(Style::Parsable), "Chunking \n");
         let last = Line { total: 0, elapsed: Some(Duration::from_secs(1)), ..LINE };
