@@ -4,6 +4,7 @@
 //! modules below; a finding names the file, the line where there is one, and what to do.
 
 mod arrows;
+mod core_modules;
 mod documents;
 mod sources;
 mod tree;
@@ -63,6 +64,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn find() -> anyhow::Result<Vec<Finding>> {
     let tree = Tree::load(&shell::workspace_root())?;
     let mut findings = arrows::check(&tree)?;
+    findings.extend(core_modules::check(&tree)?);
     findings.extend(sources::check(&tree));
     findings.extend(documents::check(&tree));
     Ok(findings)
