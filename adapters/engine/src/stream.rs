@@ -132,3 +132,79 @@ fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    use desync_core::ChunkId;
+    use desync_store::{Chunk, StoreError};
+
+    use super::*;
+    use crate::testing::{directory_store, fill, index_of, with_context};
+
+    /// A store whose first answer waits until a second question has come.
+    struct Patient<'a> {
+        inner: &'a dyn ChunkStore,
+        asked: Mutex<usize>,
+        changed: Condvar,
+    }
+
+    impl ChunkStore for Patient<'_> {
+        fn location(&self) -> String {
+            self.inner.location()
+        }
+        fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            self.changed.notify_all();
+            let lonely = |asked: &mut usize| *asked < 2;
+            let (asked, waited) =
+                self.changed.wait_timeout_while(asked, Duration::from_secs(30), lonely).unwrap();
+            assert!(!waited.timed_out(), "one chunk is fetched at a time");
+            drop(asked);
+            self.inner.get(wanted)
+        }
+        fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+            self.inner.has(id)
+        }
+        fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+            self.inner.put(chunk)
+        }
+        fn flush(&self) -> Result<(), StoreError> {
+            self.inner.flush()
+        }
+    }
+
+    #[test]
+    fn defect_75_chunks_are_fetched_ahead() {
+        let blob: Vec<u8> = (0..640_u32).flat_map(u32::to_le_bytes).collect();
+        let index = index_of(&blob, 64);
+        let room = tempfile::tempdir().unwrap();
+        let (store, _) = directory_store(room.path());
+        fill(&store, &blob, &index);
+        let store = Patient { inner: &store, asked: Mutex::new(0), changed: Condvar::new() };
+        let mut out = Vec::new();
+        with_context(2, |context, _| write_blob(&index, 0..2560, &store, &mut out, context)).unwrap();
+        assert!(out == blob);
+    }
+
+    #[test]
+    fn every_range_is_exact() {
+        let mut blob: Vec<u8> = (0..64_u32).flat_map(u32::to_le_bytes).collect();
+        blob[64..192].fill(0);
+        let index = index_of(&blob, 64);
+        let room = tempfile::tempdir().unwrap();
+        let (store, _) = directory_store(room.path());
+        fill(&store, &blob, &index);
+        for start in (0..=blob.len()).step_by(7) {
+            for end in (start..=blob.len()).step_by(13) {
+                let mut out = Vec::new();
+                let range = start as u64..end as u64;
+                with_context(2, |context, _| write_blob(&index, range, &store, &mut out, context)).unwrap();
+                assert!(out == blob[start..end], "{start}..{end}");
+            }
+        }
+    }
+}

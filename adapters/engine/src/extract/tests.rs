@@ -173,7 +173,7 @@ fn defect_63_zeros_over_old_data_are_punched() {
 }
 
 #[test]
-fn a_lying_seed_is_refused_skipped_or_cut_anew() {
+fn defect_66_a_lying_seed_is_refused_skipped_or_cut_anew() {
     let scene = Scene::new(sample());
     let index = cut(&scene.blob);
     let mut lying = scene.blob.clone();
@@ -193,9 +193,44 @@ fn a_lying_seed_is_refused_skipped_or_cut_anew() {
     for mode in [InvalidSeeds::Skip, InvalidSeeds::Regenerate] {
         let stats = run(mode).unwrap();
         scene.assert_right();
-        // Defect 66: what is right in it is used in either mode.
+        // What is right in it is used in either mode.
         assert!(stats.chunks_from_seeds > stats.chunks_total / 4, "{mode:?}: {stats:?}");
     }
+}
+
+#[test]
+fn defect_29_a_seed_that_keeps_changing_does_not_keep_us() {
+    let scene = Scene::new(sample());
+    let mut other = scene.blob.clone();
+    for at in (0..other.len()).step_by(30_000) {
+        other[at] ^= 1;
+    }
+    let path = scene.write("old", &scene.blob);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let index = cut(&scene.blob);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            for version in [&other, &scene.blob].into_iter().cycle() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                std::os::unix::fs::FileExt::write_all_at(&file, version, 0).unwrap();
+            }
+        });
+        for _ in 0..20 {
+            let options = ExtractOptions { invalid_seeds: InvalidSeeds::Regenerate, ..OPTIONS };
+            let result = scene.extract(&options, vec![spec(path.clone(), Some(index.clone()))], 3);
+            let right = fs::read(scene.path("out")).is_ok_and(|out| out == scene.blob);
+            // Stopped before the assertions: a failed one must not leave the writer running.
+            if result.is_err() || !right {
+                stop.store(true, Ordering::Relaxed);
+            }
+            result.unwrap();
+            scene.assert_right();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn an_archive_keeps_its_feature_flags() {
 }
 
 #[test]
-fn an_archive_of_another_digest_is_refused() {
+fn defect_13_an_archive_of_another_digest_is_refused() {
     let mut entry = Vec::new();
     for word in [64, 0x1396_fabc_ea5b_bb51, 0xb000_0001_ffef_fe26_u64, 0o40755, 0, 0, 0, 0] {
         entry.extend_from_slice(&u64::to_le_bytes(word));
