@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// Folders that are made, not written.
-const NOT_OURS: [&str; 3] = ["target", ".git", ".corpus"];
+const NOT_OURS: [&str; 4] = ["target", "targets/target", ".git", ".corpus"];
 
 /// Every text file of the workspace, in order of its path.
 pub(crate) struct Tree {
@@ -41,7 +41,7 @@ impl Tree {
             let entry = entry?;
             let path = entry.path();
             let kind = entry.file_type()?;
-            let is_ours = !NOT_OURS.iter().any(|name| entry.file_name() == *name);
+            let is_ours = !NOT_OURS.iter().any(|name| path == self.root.join(name));
             if kind.is_dir() && is_ours {
                 self.add(&path)?;
             } else if kind.is_file() && is_text(&path) {
