@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use desync_core::DigestKind;
 use desync_core::chunking::Kernel;
+use desync_core::digest::HashKernel;
 use desync_engine::{Cancel, Context};
 use desync_files::Durability;
 
@@ -15,7 +16,10 @@ use crate::settings::{self, StoreOverrides, UsageError};
 use crate::stores::Stores;
 
 /// What finds the places to cut. Changes the speed, never the result.
-pub(crate) const KERNEL: Kernel = Kernel::SCALAR;
+pub(crate) const SCAN: Kernel = Kernel::SCALAR;
+
+/// What hashes chunks. Changes the speed, never the result.
+pub(crate) const HASH: HashKernel = HashKernel::REFERENCE;
 
 /// The run of one command.
 pub(crate) struct Session {

@@ -9,7 +9,7 @@ use super::input;
 use crate::args::MakeArgs;
 use crate::indexes::Destination;
 use crate::output::{self, ProgressDisplay};
-use crate::session::{KERNEL, Session, durability};
+use crate::session::{HASH, SCAN, Session, durability};
 use crate::settings::{Location, cut_rule, optional_location, sizes, workers};
 
 /// What `--print-stats` prints.
@@ -27,7 +27,8 @@ pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
         sizes: sizes(&args.chunk_size)?,
         rule: cut_rule(&args.chunk_size)?,
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
-        kernel: KERNEL,
+        scan: SCAN,
+        hash: HASH,
     };
     let target = optional_location(args.store.as_ref());
 

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use desync_core::chunking::Kernel;
+use desync_core::digest::HashKernel;
 use desync_core::format::Index;
 use desync_files::{Disk, Durability, Target, TargetError, TargetOptions};
 use desync_store::ChunkStore;
@@ -54,8 +55,10 @@ pub struct ExtractOptions {
     pub durability: Durability,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
-    /// What finds the candidates when a seed is cut; changes the speed, never the result.
-    pub kernel: Kernel,
+    /// What finds the candidates when a seed is cut. Changes the speed, never the result.
+    pub scan: Kernel,
+    /// What hashes chunks. Changes the speed, never the result.
+    pub hash: HashKernel,
 }
 
 /// A seed: data that may hold chunks of the target.
@@ -160,7 +163,8 @@ impl ExtractOptions {
         MakeOptions {
             sizes: index.header.sizes,
             digest: index.header.digest(),
-            kernel: self.kernel,
+            scan: self.scan,
+            hash: self.hash,
             ..MakeOptions::default()
         }
     }

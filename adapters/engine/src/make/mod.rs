@@ -17,6 +17,7 @@ mod input;
 mod pipeline;
 
 use desync_core::chunking::{ChunkSizes, CutRule, Kernel};
+use desync_core::digest::HashKernel;
 use desync_core::format::{Index, IndexHeader, IndexItem};
 use desync_core::plan::zero_id;
 use desync_core::{ChunkId, DigestKind};
@@ -37,8 +38,10 @@ pub struct MakeOptions {
     pub rule: CutRule,
     /// What names the chunks.
     pub digest: DigestKind,
-    /// What finds the candidates; changes the speed, never the result.
-    pub kernel: Kernel,
+    /// What finds the candidates. Changes the speed, never the result.
+    pub scan: Kernel,
+    /// What hashes the chunks. Changes the speed, never the result.
+    pub hash: HashKernel,
 }
 
 impl Default for MakeOptions {
@@ -47,7 +50,8 @@ impl Default for MakeOptions {
             sizes: ChunkSizes::DEFAULT,
             rule: CutRule::Casync,
             digest: DigestKind::Sha512_256,
-            kernel: Kernel::SCALAR,
+            scan: Kernel::SCALAR,
+            hash: HashKernel::REFERENCE,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use desync_core::chunking::{Discriminator, Kernel, zero_window_is_candidate};
 use desync_core::format::IndexItem;
-use desync_core::{ChunkId, DigestKind, VerifiedChunk};
+use desync_core::{ChunkId, VerifiedChunk};
 use desync_store::{ChunkStore, WriteOnce};
 
 use super::blocks::{Block, Blocks, Stretch};
@@ -28,16 +28,16 @@ const BYTES_PER_WORKER: u64 = 2 << 20;
 enum Job {
     /// Find the candidates of the block that is stretch number so and so.
     Scan(u64, Arc<Block>),
-    /// Name chunk number so and so, and keep it if the store lacks it.
-    Keep(u64, ChunkBytes),
+    /// Name these chunks, each with its number, and keep those that the store lacks.
+    Keep(Vec<(u64, ChunkBytes)>),
 }
 
 /// What a worker answers.
 enum Answer {
     /// Candidates of a stretch, ascending offsets in the blob.
     Candidates(u64, Vec<u64>),
-    /// The name of a chunk, which is kept, and its length.
-    Kept(u64, ChunkId, u64),
+    /// The names of chunks that are kept, each with its number, and the length of all.
+    Kept(Vec<(u64, ChunkId)>, u64),
 }
 
 pub(super) fn run(
@@ -49,17 +49,13 @@ pub(super) fn run(
 ) -> Result<MakeStats, Error> {
     let store = store.map(WriteOnce::new);
     let discriminator = options.sizes.discriminator(options.rule);
-    let kernel = options.kernel;
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
             Job::Scan(number, block) => {
-                Ok(Answer::Candidates(number, candidates(&block, discriminator, kernel)))
+                Ok(Answer::Candidates(number, candidates(&block, discriminator, options.scan)))
             }
-            Job::Keep(number, bytes) => {
-                let id = keep(&bytes, options.digest, store)?;
-                Ok(Answer::Kept(number, id, bytes.as_ref().len() as u64))
-            }
+            Job::Keep(batch) => keep(batch, options, store),
         }
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
@@ -78,6 +74,7 @@ pub(super) fn run(
             first_stretch: 0,
             ends: VecDeque::new(),
             names: InOrder::new(),
+            batch: Vec::new(),
             chunks_cut: 0,
             bytes_on_their_way: 0,
             null_kept: store.is_none(),
@@ -104,17 +101,22 @@ fn candidates(block: &Block, discriminator: Discriminator, kernel: Kernel) -> Ve
     found
 }
 
-/// Names a chunk and puts it into the store, unless it is there.
+/// Names chunks side by side and puts each into the store, unless it is there.
 fn keep(
-    bytes: &ChunkBytes,
-    digest: DigestKind,
+    batch: Vec<(u64, ChunkBytes)>,
+    options: &MakeOptions,
     store: Option<&WriteOnce<&dyn ChunkStore>>,
-) -> Result<ChunkId, Error> {
-    let chunk = VerifiedChunk::name(digest, bytes);
+) -> Result<Answer, Error> {
+    let len = batch.iter().map(|(_, bytes)| bytes.as_ref().len() as u64).sum();
+    let (numbers, chunks): (Vec<u64>, Vec<ChunkBytes>) = batch.into_iter().unzip();
+    let chunks = VerifiedChunk::name_many(options.hash, options.digest, chunks);
     if let Some(store) = store {
-        store.keep(chunk.borrow())?;
+        for chunk in &chunks {
+            store.keep(chunk.borrow())?;
+        }
     }
-    Ok(chunk.id())
+    let names = numbers.into_iter().zip(chunks.iter().map(VerifiedChunk::id)).collect();
+    Ok(Answer::Kept(names, len))
 }
 
 /// Reads ahead, chooses cuts in order, emits index items in order, and bounds what is on its way.
@@ -133,6 +135,8 @@ struct Coordinator<'a, 'p> {
     /// Ends of chunks whose items have not been emitted, in order.
     ends: VecDeque<u64>,
     names: InOrder<ChunkId>,
+    /// Chunks cut that have not been sent to be named.
+    batch: Vec<(u64, ChunkBytes)>,
     chunks_cut: u64,
     bytes_on_their_way: u64,
     /// Whether the null chunk needs no keeping any more.
@@ -174,6 +178,7 @@ impl Coordinator<'_, '_> {
         }
         if let Some(cut) = self.cutter.finish() {
             self.take(cut);
+            self.send_batch();
         }
         while self.pool.in_flight() > 0 {
             self.wait()?;
@@ -214,9 +219,10 @@ impl Coordinator<'_, '_> {
                 self.take(cut);
             }
         }
+        self.send_batch();
     }
 
-    /// Sends a chunk to be named and kept.
+    /// Gathers a chunk to be named and kept, with as many others as are hashed side by side.
     fn take(&mut self, cut: Cut) {
         let number = self.chunks_cut;
         self.chunks_cut += 1;
@@ -233,7 +239,16 @@ impl Coordinator<'_, '_> {
 
     fn keep(&mut self, number: u64, bytes: ChunkBytes) {
         self.bytes_on_their_way += bytes.as_ref().len() as u64;
-        self.pool.submit(Job::Keep(number, bytes));
+        self.batch.push((number, bytes));
+        if self.batch.len() >= self.options.hash.batch_len() {
+            self.send_batch();
+        }
+    }
+
+    fn send_batch(&mut self) {
+        if !self.batch.is_empty() {
+            self.pool.submit(Job::Keep(std::mem::take(&mut self.batch)));
+        }
     }
 
     /// Emits the items whose turn it is.
@@ -257,9 +272,9 @@ impl Coordinator<'_, '_> {
                     let place = usize::try_from(number - self.first_stretch).expect("stretches fit memory");
                     self.stretches[place].candidates = Some(candidates);
                 }
-                Answer::Kept(number, id, len) => {
+                Answer::Kept(names, len) => {
                     self.bytes_on_their_way -= len;
-                    self.names.insert(number, id);
+                    names.into_iter().for_each(|(number, id)| self.names.insert(number, id));
                 }
             }
             answer = self.pool.try_recv()?;

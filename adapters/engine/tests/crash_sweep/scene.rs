@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::chunking::{ChunkSizes, Kernel};
+use desync_core::digest::HashKernel;
 use desync_core::format::{Index, StorageForm};
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_engine::{
@@ -114,7 +115,8 @@ pub(crate) fn run_extract(
         invalid_seeds: InvalidSeeds::Fail,
         durability: Durability::Sync,
         lookup_key: 1,
-        kernel: Kernel::SCALAR,
+        scan: Kernel::SCALAR,
+        hash: HashKernel::REFERENCE,
     };
     let store = store(disk, 0)?;
     let seed = SeedSpec { data: SEED.into(), index: Some(seed_index.clone()) };
