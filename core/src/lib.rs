@@ -3,6 +3,7 @@
 //! Bytes are *cut* ([`chunking`]) and *named* ([`digest`]); the names in order are an *index* ([`format`]).
 //! An index, seeds and a target make a *plan* ([`plan`]), and [`extract`] carries a plan out over the
 //! abstract devices of [`block_io`] and the stores of [`chunk_source`]. Stored chunks are read by [`codec`].
+//! With a peer, [`protocol`] is spoken.
 //!
 //! What is deliberately absent: files, sockets, clocks, threads, randomness and printing. They come in as
 //! arguments or traits. See `ARCHITECTURE.md` for the map and the arrows.
@@ -22,6 +23,7 @@ pub mod extract;
 pub mod format;
 pub mod limits;
 pub mod plan;
+pub mod protocol;
 mod verified;
 
 pub use digest::{ChunkId, DigestKind, HashKernel};

@@ -14,12 +14,20 @@ pub struct Limits {
     pub index_chunks_max: u64,
     /// Largest zstd window a frame may ask for, in bytes.
     pub zstd_window_max: u64,
+    /// Longest message of the wire protocol in bytes, head included.
+    ///
+    /// Source: casync `caprotocol.h`, `CA_PROTOCOL_SIZE_MAX` (16 MiB).
+    pub message_len_max: u64,
 }
 
 impl Limits {
     /// What casync accepts, with indexes of up to 2³²−2 chunks (positions are kept in 32 bits).
-    pub const HOST: Self =
-        Self { chunk_len_max: 128 << 20, index_chunks_max: u32::MAX as u64 - 1, zstd_window_max: 128 << 20 };
+    pub const HOST: Self = Self {
+        chunk_len_max: 128 << 20,
+        index_chunks_max: u32::MAX as u64 - 1,
+        zstd_window_max: 128 << 20,
+        message_len_max: 16 << 20,
+    };
 }
 
 impl Default for Limits {

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use desync_core::ChunkId;
+use desync_core::format::StorageForm;
+use desync_core::protocol::link::{Answer, Ask, LINK_VERSION, LinkServer, Question};
 use desync_test_kit::golden;
 
 /// Inputs for a target: golden data, then what lies in `seeds/<target>/` (inputs that failed once).
@@ -16,6 +19,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "zstd" | "host-decoder" => stored_chunks(),
         "chunk-name" => names(),
         "chunker" => blobs(),
+        "protocol" => sessions(),
+        "link" => links(),
         _ => Vec::new(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -51,5 +56,27 @@ fn blobs() -> Vec<Vec<u8>> {
     parameters
         .iter()
         .map(|head| [head, &blob[..1500], &zeros, &blob[..900], &blob[1500..]].concat())
+        .collect()
+}
+
+/// Both directions of the recorded sessions.
+fn sessions() -> Vec<Vec<u8>> {
+    let ways = (0..6).flat_map(|number| ["c2s", "s2c"].map(|way| format!("proto/{number}.{way}")));
+    ways.map(|name| golden::read(&name)).collect()
+}
+
+/// A question for an index, and its answer twice.
+fn links() -> Vec<Vec<u8>> {
+    let question = Question { ask: Ask::Index { offset: 0, len: 64 }, number: 1, attempt: 0 };
+    let data = &[7; 64];
+    let piece = Answer::Piece { form: StorageForm::Plain, offset: 0, total: 128, data };
+    let opened = Answer::Opened { version: LINK_VERSION, index_len: 128, index_id: ChunkId([9; 32]) };
+    [piece, opened, Answer::Missing]
+        .iter()
+        .map(|answer| {
+            let mut line = Vec::new();
+            LinkServer::answer(&question, answer, &mut line);
+            line.repeat(2)
+        })
         .collect()
 }

@@ -9,7 +9,7 @@ use crate::allocation::peak_of;
 
 /// Small, so that exceeding it is found quickly.
 const LIMITS: Limits =
-    Limits { chunk_len_max: 64 << 10, index_chunks_max: 1 << 10, zstd_window_max: 64 << 10 };
+    Limits { chunk_len_max: 64 << 10, index_chunks_max: 1 << 10, zstd_window_max: 64 << 10, ..Limits::HOST };
 
 /// What a decoder may hold beyond the plain bytes: window, one block with its literals and sequences, tables.
 const OVERHEAD_MAX: usize = 2 << 20;

@@ -4,7 +4,9 @@ mod chunk_name;
 mod chunker;
 mod decoders;
 mod index;
+mod link;
 mod planner;
+mod protocol;
 
 /// A decoder under test.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "chunk-name", run: chunk_name::run, len_max: 128 },
     Target { name: "chunker", run: chunker::run, len_max: 8 << 10 },
     Target { name: "planner", run: planner::run, len_max: 8 << 10 },
+    Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
+    Target { name: "link", run: link::run, len_max: 2 << 10 },
 ];
 
 /// The target of this name.
