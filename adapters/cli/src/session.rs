@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use desync_core::DigestKind;
-use desync_core::chunking::Kernel;
-use desync_core::digest::HashKernel;
-use desync_engine::{Cancel, Context};
+use desync_engine::{Cancel, Context, Kernels};
 use desync_files::Durability;
 
 use crate::args::{GlobalArgs, StoreArgs};
@@ -14,12 +12,6 @@ use crate::config::{self, Config, ConfigFile};
 use crate::output::ProgressDisplay;
 use crate::settings::{self, StoreOverrides, UsageError};
 use crate::stores::Stores;
-
-/// What finds the places to cut. Changes the speed, never the result.
-pub(crate) const SCAN: Kernel = Kernel::SCALAR;
-
-/// What hashes chunks. Changes the speed, never the result.
-pub(crate) const HASH: HashKernel = HashKernel::REFERENCE;
 
 /// The run of one command.
 pub(crate) struct Session {
@@ -63,7 +55,7 @@ impl Session {
 
     /// What a pipeline is given.
     pub(crate) fn context<'a>(&'a self, workers: NonZeroUsize, progress: &'a ProgressDisplay) -> Context<'a> {
-        Context { workers, progress, cancel: &self.cancel }
+        Context { workers, progress, cancel: &self.cancel, kernels: Kernels::SCALAR }
     }
 }
 

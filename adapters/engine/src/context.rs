@@ -4,6 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use desync_core::chunking::Kernel;
+use desync_core::digest::HashKernel;
+
 /// The circumstances of one run of a pipeline.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -13,6 +16,22 @@ pub struct Context<'a> {
     pub progress: &'a dyn Progress,
     /// The switch that ends the run early.
     pub cancel: &'a Cancel,
+    /// What does the heavy work on bytes.
+    pub kernels: Kernels,
+}
+
+/// What scans and hashes. Changes the speed, never the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels {
+    /// Finds the candidates for cuts.
+    pub scan: Kernel,
+    /// Names chunks.
+    pub hash: HashKernel,
+}
+
+impl Kernels {
+    /// Those that run anywhere.
+    pub const SCALAR: Self = Self { scan: Kernel::SCALAR, hash: HashKernel::REFERENCE };
 }
 
 /// A switch that ends pipelines early. Clones share one state.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use desync_core::ChunkId;
+use desync_core::format::ChunkEntry;
 use desync_store::StoreError;
 
 /// A failed pipeline.
@@ -72,6 +73,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A range of a file that is another chunk than its index says.
+    pub(crate) fn mismatch(path: &Path, entry: &ChunkEntry, found: ChunkId) -> Self {
+        let (start, end, expected) = (entry.start, entry.end, entry.id);
+        Self::Mismatch { path: path.to_owned(), start, end, expected, found }
+    }
+
     /// Turns the system's error into one that says what was being done to which file.
     pub fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { operation, path: path.to_owned(), source }

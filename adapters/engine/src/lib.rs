@@ -6,6 +6,7 @@
 
 mod chop;
 mod chunk_set;
+mod compare;
 mod context;
 mod copy;
 mod error;
@@ -25,7 +26,7 @@ mod verify_store;
 
 pub use chop::chop;
 pub use chunk_set::ChunkSet;
-pub use context::{Cancel, Context, NoProgress, Phase, Progress};
+pub use context::{Cancel, Context, Kernels, NoProgress, Phase, Progress};
 pub use copy::copy;
 pub use error::Error;
 pub use extract::{ExtractOptions, ExtractStats, InvalidSeeds, SeedSpec, extract, extract_to_writer};

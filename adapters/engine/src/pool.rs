@@ -227,13 +227,13 @@ impl<R> InOrder<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cancel, NoProgress};
+    use crate::{Cancel, Kernels, NoProgress};
     use std::num::NonZeroUsize;
 
     fn with_context<T>(workers: usize, body: impl FnOnce(&Context<'_>, &Cancel) -> T) -> T {
         let cancel = Cancel::default();
         let workers = NonZeroUsize::new(workers).unwrap();
-        body(&Context { workers, progress: &NoProgress, cancel: &cancel }, &cancel)
+        body(&Context { workers, progress: &NoProgress, cancel: &cancel, kernels: Kernels::SCALAR }, &cancel)
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Ranges {
         Ok(Self { file, path: path.to_owned(), digest, null: (zero_id(digest, len), len) })
     }
 
+    /// The open file.
+    pub(crate) fn file(&self) -> &dyn DiskFile {
+        &*self.file
+    }
+
     /// Checks that the file is as long as the index says; a device may be longer.
     pub(crate) fn check_len(&self, index: &Index) -> Result<(), Error> {
         let (index_len, file_len) =
@@ -73,13 +78,8 @@ impl Ranges {
     }
 
     fn verified<B: AsRef<[u8]>>(&self, entry: &ChunkEntry, bytes: B) -> Result<VerifiedChunk<B>, Error> {
-        VerifiedChunk::check(self.digest, entry.id, bytes).map_err(|mismatch| Error::Mismatch {
-            path: self.path.clone(),
-            start: entry.start,
-            end: entry.end,
-            expected: entry.id,
-            found: mismatch.found,
-        })
+        VerifiedChunk::check(self.digest, entry.id, bytes)
+            .map_err(|mismatch| Error::mismatch(&self.path, entry, mismatch.found))
     }
 }
 

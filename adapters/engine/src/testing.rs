@@ -11,7 +11,7 @@ use desync_files::{Durability, HostDisk};
 use desync_store::{Chunk, ChunkStore, FormatOptions, FormattedStore};
 use desync_store_directory::DirectoryStore;
 
-use crate::{Cancel, Context, NoProgress};
+use crate::{Cancel, Context, Kernels, NoProgress};
 
 /// An index of `blob` with chunks of `len` bytes each.
 pub(crate) fn index_of(blob: &[u8], len: usize) -> Index {
@@ -61,5 +61,5 @@ pub(crate) fn chunk_files(directory: &Path) -> usize {
 pub(crate) fn with_context<T>(workers: usize, body: impl FnOnce(&Context<'_>, &Cancel) -> T) -> T {
     let cancel = Cancel::default();
     let workers = NonZeroUsize::new(workers).unwrap();
-    body(&Context { workers, progress: &NoProgress, cancel: &cancel }, &cancel)
+    body(&Context { workers, progress: &NoProgress, cancel: &cancel, kernels: Kernels::SCALAR }, &cancel)
 }

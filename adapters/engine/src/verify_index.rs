@@ -5,12 +5,9 @@ use std::path::Path;
 use desync_core::format::Index;
 use desync_files::Disk;
 
-use crate::pool::ordered;
+use crate::compare::{Comparison, compare};
 use crate::ranges::Ranges;
 use crate::{Context, Error, Phase};
-
-/// Chunks on their way for each worker.
-const CHUNKS_PER_WORKER: usize = 4;
 
 /// Reads the whole blob and compares each chunk with the index. A block device may be longer than the blob.
 /// Progress counts chunks.
@@ -22,13 +19,10 @@ pub fn verify_index(index: &Index, disk: &dyn Disk, path: &Path, context: &Conte
     let ranges = Ranges::open(disk, path, index)?;
     ranges.check_len(index)?;
     context.progress.begin(Phase::Working, index.items.len() as u64);
-    let worker = || {
-        let mut buffer = Vec::new();
-        let ranges = &ranges;
-        move |entry| ranges.check(&entry, &mut buffer)
-    };
-    let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
-    ordered(context, in_flight_max, index.entries().map(Ok), worker, |()| {
+    compare(Comparison { index, file: ranges.file(), path }, context, |_, entry, found| {
+        if found != entry.id {
+            return Err(Error::mismatch(path, entry, found));
+        }
         context.progress.advance(1);
         Ok(())
     })?;

@@ -9,7 +9,7 @@ use desync_engine::{Error, IndexSink, MakeOptions, make};
 use super::input;
 use crate::args::ChunkArgs;
 use crate::output::{self, ProgressDisplay};
-use crate::session::{HASH, SCAN, Session};
+use crate::session::Session;
 use crate::settings::{cut_rule, sizes, workers};
 
 pub(super) fn run(args: &ChunkArgs, session: &Session) -> anyhow::Result<()> {
@@ -17,8 +17,6 @@ pub(super) fn run(args: &ChunkArgs, session: &Session) -> anyhow::Result<()> {
         sizes: sizes(&args.chunk_size)?,
         rule: cut_rule(&args.chunk_size)?,
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
-        scan: SCAN,
-        hash: HASH,
     };
     let start = args.start.unwrap_or(0);
     let mut input = input::open_at(&args.file, start)?;

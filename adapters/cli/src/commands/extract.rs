@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::args::ExtractArgs;
 use crate::indexes;
 use crate::output::{self, OutputFile, ProgressDisplay};
-use crate::session::{HASH, SCAN, Session, durability};
+use crate::session::{Session, durability};
 use crate::settings::{self, Location, SeedSetting, UsageError, at_least_one, optional_location, workers};
 
 /// What `--print-stats` prints, in this order.
@@ -53,8 +53,6 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
         in_place: args.in_place.unwrap_or(false),
         invalid_seeds: invalid_seeds(args)?,
         durability: stores.durability,
-        scan: SCAN,
-        hash: HASH,
         lookup_key: RandomState::new().hash_one("seed look-up"),
     };
     let cache = optional_location(args.source.cache.as_ref());

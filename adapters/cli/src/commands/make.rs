@@ -9,7 +9,7 @@ use super::input;
 use crate::args::MakeArgs;
 use crate::indexes::Destination;
 use crate::output::{self, ProgressDisplay};
-use crate::session::{HASH, SCAN, Session, durability};
+use crate::session::{Session, durability};
 use crate::settings::{Location, cut_rule, optional_location, sizes, workers};
 
 /// What `--print-stats` prints.
@@ -27,8 +27,6 @@ pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
         sizes: sizes(&args.chunk_size)?,
         rule: cut_rule(&args.chunk_size)?,
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
-        scan: SCAN,
-        hash: HASH,
     };
     let target = optional_location(args.store.as_ref());
 

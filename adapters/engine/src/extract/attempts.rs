@@ -13,7 +13,8 @@ use desync_store::ChunkStore;
 
 use super::assemble::{Assembly, Progressed, assemble};
 use super::survey::survey;
-use super::{ExtractOptions, ExtractStats, InvalidSeeds};
+use super::{ExtractOptions, ExtractStats, InvalidSeeds, cut_like};
+use crate::compare::Comparison;
 use crate::seeds::{SeedFile, Slots, lookup, slots_for};
 use crate::{Context, Error, Phase};
 
@@ -55,7 +56,7 @@ impl Extraction<'_> {
             if std::mem::replace(&mut cut_anew[lying], true) {
                 policy = SeedPolicy::Fetch;
             } else {
-                let options = self.options.cut_like(self.index);
+                let options = cut_like(self.index);
                 self.seeds[lying].regenerate(self.disk, lying, attempt, &options, self.context)?;
             }
         }
@@ -66,9 +67,9 @@ impl Extraction<'_> {
         if self.target.is_blank() {
             return Ok(());
         }
-        let zero = ZeroChunk::of(&self.index.header);
+        let target = Comparison { index: self.index, file: &**self.target.file(), path: self.path };
         let mut right = done.bits();
-        survey(self.index, zero, &**self.target.file(), self.path, self.context, |position| {
+        survey(target, self.context, |position| {
             right.set(position, true);
         })
     }

@@ -20,8 +20,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use desync_core::chunking::Kernel;
-use desync_core::digest::HashKernel;
 use desync_core::format::Index;
 use desync_files::{Disk, Durability, Target, TargetError, TargetOptions};
 use desync_store::ChunkStore;
@@ -55,10 +53,6 @@ pub struct ExtractOptions {
     pub durability: Durability,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
-    /// What finds the candidates when a seed is cut. Changes the speed, never the result.
-    pub scan: Kernel,
-    /// What hashes chunks. Changes the speed, never the result.
-    pub hash: HashKernel,
 }
 
 /// A seed: data that may hold chunks of the target.
@@ -148,7 +142,7 @@ fn open_seeds(
     options: &ExtractOptions,
     context: &Context<'_>,
 ) -> Result<Vec<SeedFile>, Error> {
-    let make_options = options.cut_like(index);
+    let make_options = cut_like(index);
     let mut open = Vec::new();
     for (number, spec) in seeds.into_iter().enumerate() {
         let seed = SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, context)?;
@@ -157,17 +151,9 @@ fn open_seeds(
     Ok(open)
 }
 
-impl ExtractOptions {
-    /// How seeds are cut: as the target was.
-    fn cut_like(&self, index: &Index) -> MakeOptions {
-        MakeOptions {
-            sizes: index.header.sizes,
-            digest: index.header.digest(),
-            scan: self.scan,
-            hash: self.hash,
-            ..MakeOptions::default()
-        }
-    }
+/// How seeds are cut: as the target was.
+fn cut_like(index: &Index) -> MakeOptions {
+    MakeOptions { sizes: index.header.sizes, digest: index.header.digest(), ..MakeOptions::default() }
 }
 
 /// A target that is written in place would change under the plan that copies from it as a seed.

@@ -20,8 +20,6 @@ const OPTIONS: ExtractOptions = ExtractOptions {
     invalid_seeds: InvalidSeeds::Fail,
     durability: Durability::NoSync,
     lookup_key: 1,
-    scan: Kernel::SCALAR,
-    hash: HashKernel::REFERENCE,
 };
 const IN_PLACE: ExtractOptions = ExtractOptions { in_place: true, ..OPTIONS };
 

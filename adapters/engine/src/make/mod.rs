@@ -16,8 +16,7 @@ mod header;
 mod input;
 mod pipeline;
 
-use desync_core::chunking::{ChunkSizes, CutRule, Kernel};
-use desync_core::digest::HashKernel;
+use desync_core::chunking::{ChunkSizes, CutRule};
 use desync_core::format::{Index, IndexHeader, IndexItem};
 use desync_core::plan::zero_id;
 use desync_core::{ChunkId, DigestKind};
@@ -30,7 +29,7 @@ pub use input::{Extent, Extents, FileInput};
 mod tests;
 
 /// How to cut and name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MakeOptions {
     /// Smallest, average and largest chunk.
     pub sizes: ChunkSizes,
@@ -38,22 +37,6 @@ pub struct MakeOptions {
     pub rule: CutRule,
     /// What names the chunks.
     pub digest: DigestKind,
-    /// What finds the candidates. Changes the speed, never the result.
-    pub scan: Kernel,
-    /// What hashes the chunks. Changes the speed, never the result.
-    pub hash: HashKernel,
-}
-
-impl Default for MakeOptions {
-    fn default() -> Self {
-        Self {
-            sizes: ChunkSizes::DEFAULT,
-            rule: CutRule::Casync,
-            digest: DigestKind::Sha512_256,
-            scan: Kernel::SCALAR,
-            hash: HashKernel::REFERENCE,
-        }
-    }
 }
 
 /// What a run of `make` did.

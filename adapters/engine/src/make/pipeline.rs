@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use desync_core::chunking::{Discriminator, Kernel, zero_window_is_candidate};
+use desync_core::digest::HashKernel;
 use desync_core::format::IndexItem;
-use desync_core::{ChunkId, VerifiedChunk};
+use desync_core::{ChunkId, DigestKind, VerifiedChunk};
 use desync_store::{ChunkStore, WriteOnce};
 
 use super::blocks::{Block, Blocks, Stretch};
@@ -48,14 +49,15 @@ pub(super) fn run(
     context: &Context<'_>,
 ) -> Result<MakeStats, Error> {
     let store = store.map(WriteOnce::new);
+    let kernels = context.kernels;
     let discriminator = options.sizes.discriminator(options.rule);
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
             Job::Scan(number, block) => {
-                Ok(Answer::Candidates(number, candidates(&block, discriminator, options.scan)))
+                Ok(Answer::Candidates(number, candidates(&block, discriminator, kernels.scan)))
             }
-            Job::Keep(batch) => keep(batch, options, store),
+            Job::Keep(batch) => keep(batch, options.digest, kernels.hash, store),
         }
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
@@ -104,12 +106,13 @@ fn candidates(block: &Block, discriminator: Discriminator, kernel: Kernel) -> Ve
 /// Names chunks side by side and puts each into the store, unless it is there.
 fn keep(
     batch: Vec<(u64, ChunkBytes)>,
-    options: &MakeOptions,
+    digest: DigestKind,
+    hash: HashKernel,
     store: Option<&WriteOnce<&dyn ChunkStore>>,
 ) -> Result<Answer, Error> {
     let len = batch.iter().map(|(_, bytes)| bytes.as_ref().len() as u64).sum();
     let (numbers, chunks): (Vec<u64>, Vec<ChunkBytes>) = batch.into_iter().unzip();
-    let chunks = VerifiedChunk::name_many(options.hash, options.digest, chunks);
+    let chunks = VerifiedChunk::name_many(hash, digest, chunks);
     if let Some(store) = store {
         for chunk in &chunks {
             store.keep(chunk.borrow())?;
@@ -240,7 +243,7 @@ impl Coordinator<'_, '_> {
     fn keep(&mut self, number: u64, bytes: ChunkBytes) {
         self.bytes_on_their_way += bytes.as_ref().len() as u64;
         self.batch.push((number, bytes));
-        if self.batch.len() >= self.options.hash.batch_len() {
+        if self.batch.len() >= self.context.kernels.hash.batch_len() {
             self.send_batch();
         }
     }

@@ -9,7 +9,7 @@ use desync_core::limits::Limits;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Cancel, NoProgress};
+use crate::{Cancel, Kernels, NoProgress};
 
 /// Bytes whose longer zero runs are reported as holes, in pieces of at most `piece` bytes.
 struct Holey<'a> {
@@ -42,7 +42,7 @@ impl Extents for Holey<'_> {
 fn run(input: &mut dyn Extents, options: &MakeOptions, workers: usize) -> (Index, MakeStats) {
     let cancel = Cancel::default();
     let workers = NonZeroUsize::new(workers).unwrap();
-    let context = Context { workers, progress: &NoProgress, cancel: &cancel };
+    let context = Context { workers, progress: &NoProgress, cancel: &cancel, kernels: Kernels::SCALAR };
     let mut index = None;
     let stats = make(input, None, options, &mut index, &context).unwrap();
     (index.unwrap(), stats)
@@ -96,7 +96,7 @@ proptest! {
         piece in 1usize..100_000,
         hole_len_min in 1usize..100_000,
     ) {
-        let options = MakeOptions { sizes, rule, digest, ..MakeOptions::default() };
+        let options = MakeOptions { sizes, rule, digest };
         let expected = oracle(&bytes, &options);
         for workers in [1, 2, 3, 10] {
             let mut input = Holey { bytes: &bytes, piece, hole_len_min };
@@ -164,7 +164,12 @@ fn defect_13_an_archive_of_another_digest_is_refused() {
     }
     let options = MakeOptions { digest: DigestKind::Sha256, ..MakeOptions::default() };
     let cancel = Cancel::default();
-    let context = Context { workers: NonZeroUsize::MIN, progress: &NoProgress, cancel: &cancel };
+    let context = Context {
+        workers: NonZeroUsize::MIN,
+        progress: &NoProgress,
+        cancel: &cancel,
+        kernels: Kernels::SCALAR,
+    };
     let error = make(&mut entry.as_slice(), None, &options, &mut None, &context).unwrap_err();
     assert!(error.to_string().contains("sha256"), "{error}");
 }
@@ -173,7 +178,12 @@ fn defect_13_an_archive_of_another_digest_is_refused() {
 fn cancelling_is_an_error() {
     let cancel = Cancel::default();
     cancel.cancel();
-    let context = Context { workers: NonZeroUsize::MIN, progress: &NoProgress, cancel: &cancel };
+    let context = Context {
+        workers: NonZeroUsize::MIN,
+        progress: &NoProgress,
+        cancel: &cancel,
+        kernels: Kernels::SCALAR,
+    };
     let error = make(&mut &[1u8; 100][..], None, &MakeOptions::default(), &mut None, &context).unwrap_err();
     assert!(matches!(error, Error::Interrupted));
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use desync_core::chunk_source::{Wanted, WantedLen};
-use desync_core::chunking::{ChunkSizes, Kernel};
-use desync_core::digest::HashKernel;
+use desync_core::chunking::ChunkSizes;
 use desync_core::format::{Index, StorageForm};
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_engine::{
-    Cancel, Context, Error, ExtractOptions, ExtractStats, InvalidSeeds, MakeOptions, NoProgress, SeedSpec,
-    extract, make,
+    Cancel, Context, Error, ExtractOptions, ExtractStats, InvalidSeeds, Kernels, MakeOptions, NoProgress,
+    SeedSpec, extract, make,
 };
 use desync_files::{Disk, Durability, Publication};
 use desync_store::{ChunkStore, FormatOptions, FormattedStore, RetryPolicy};
@@ -115,8 +114,6 @@ pub(crate) fn run_extract(
         invalid_seeds: InvalidSeeds::Fail,
         durability: Durability::Sync,
         lookup_key: 1,
-        scan: Kernel::SCALAR,
-        hash: HashKernel::REFERENCE,
     };
     let store = store(disk, 0)?;
     let seed = SeedSpec { data: SEED.into(), index: Some(seed_index.clone()) };
@@ -168,5 +165,5 @@ fn shared(disk: &ModelDisk) -> Arc<dyn Disk> {
 
 fn with_context<T>(workers: usize, body: impl FnOnce(&Context<'_>) -> T) -> T {
     let workers = NonZeroUsize::new(workers).unwrap();
-    body(&Context { workers, progress: &NoProgress, cancel: &Cancel::default() })
+    body(&Context { workers, progress: &NoProgress, cancel: &Cancel::default(), kernels: Kernels::SCALAR })
 }
