@@ -9,7 +9,7 @@
 use super::super::DecodeError;
 use super::block::{BLOCK_LEN_MAX, Block};
 
-const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A frame that is structurally sound: exactly one, nothing before or behind it, its last block the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub struct Frame<'a> {
 }
 
 /// What the header says.
-struct Header {
-    window_len: u64,
-    content_len: Option<u64>,
-    has_checksum: bool,
+pub(super) struct Header {
+    pub(super) window_len: u64,
+    pub(super) content_len: Option<u64>,
+    pub(super) has_checksum: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -92,7 +92,7 @@ impl<'a> Frame<'a> {
 
 impl Header {
     /// Reads what follows the magic number; gives back the rest too.
-    fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (&descriptor, rest) = bytes.split_first().ok_or(DecodeError::Damaged)?;
         let single_segment = descriptor & 0x20 != 0;
         if descriptor & 0x08 != 0 {
@@ -124,7 +124,7 @@ impl Header {
     }
 
     /// No block may come out longer than this.
-    fn block_len_max(&self) -> u64 {
+    pub(super) fn block_len_max(&self) -> u64 {
         self.window_len.min(BLOCK_LEN_MAX)
     }
 }

@@ -10,6 +10,7 @@
 
 mod block;
 mod frame;
+mod streaming;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read as _;
 
 pub use frame::Frame;
+pub use streaming::ZstdStream;
 
 use super::{DecodeError, Decoder};
 use crate::limits::Limits;
@@ -65,7 +67,7 @@ impl Decoder for ZstdDecoder {
         plain.clear();
         let frame = Frame::parse(stored, len_max, self.window_max)?;
         super::reserve(plain, frame.content_len_max())?;
-        self.frames.reset(&header_for(&frame)[..]).map_err(|_| DecodeError::Damaged)?;
+        self.frames.reset(&header_for(frame.window_len())[..]).map_err(|_| DecodeError::Damaged)?;
         let mut blocks = frame.blocks();
         while !self.frames.is_finished() {
             self.frames
@@ -100,9 +102,9 @@ fn refusal(error: &FrameDecoderError, frame: &Frame<'_>, len_max: u64) -> Decode
 
 /// A header that asks for no more window than is needed: the frame's own may ask for much more, and
 /// `ruzstd` would set it aside. It declares a single segment of that length and no checksum.
-fn header_for(frame: &Frame<'_>) -> [u8; 13] {
+fn header_for(window_len: u64) -> [u8; 13] {
     const SINGLE_SEGMENT_OF_8_BYTES: u8 = 0b1110_0000;
     let mut header = [0x28, 0xb5, 0x2f, 0xfd, SINGLE_SEGMENT_OF_8_BYTES, 0, 0, 0, 0, 0, 0, 0, 0];
-    header[5..].copy_from_slice(&frame.window_len().to_le_bytes());
+    header[5..].copy_from_slice(&window_len.to_le_bytes());
     header
 }

@@ -163,3 +163,79 @@ proptest! {
         let _ = decode(&frame(&[(2, bytes.len() as u32, &bytes)]), 1000);
     }
 }
+
+/// Decodes with pieces of `piece` stored bytes and a buffer for `room` plain ones.
+fn decode_in_pieces(stored: &[u8], len_max: u64, piece: usize, room: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut stream = ZstdStream::new(&Limits::HOST);
+    let (mut plain, mut buffer) = (Vec::new(), vec![0; room]);
+    stream.start(len_max);
+    for mut stored in stored.chunks(piece) {
+        loop {
+            match stream.pull(&mut stored, &mut buffer)? {
+                0 => break,
+                len => plain.extend_from_slice(&buffer[..len]),
+            }
+        }
+        assert!(stored.is_empty());
+    }
+    stream.finish().map(|()| plain)
+}
+
+#[test]
+fn streams_refuse_what_whole_frames_are_refused_for() {
+    let mut summed = frame(&[(0, 3, b"abc")]);
+    summed[4] = 0x04;
+    summed.extend(0xad77_0999_u32.to_le_bytes());
+    assert_eq!(decode_in_pieces(&summed, 3, 1, 1).unwrap(), b"abc");
+    *summed.last_mut().unwrap() ^= 1;
+    assert_eq!(decode_in_pieces(&summed, 3, 1, 1), Err(DecodeError::Damaged));
+
+    let stored = frame(&[(0, 3, b"abc"), (1, 4, b"d")]);
+    for (piece, room) in [(1, 1), (2, 3), (100, 100)] {
+        assert_eq!(decode_in_pieces(&stored, 7, piece, room).unwrap(), b"abcdddd");
+        assert_eq!(decode_in_pieces(&stored, 6, piece, room), Err(DecodeError::TooLong { limit: 6 }));
+        for len in 1..stored.len() {
+            let cut = decode_in_pieces(&stored[..len], 7, piece, room);
+            assert_eq!(cut, Err(DecodeError::Damaged), "first {len} bytes");
+        }
+        let twice = [&stored[..], &stored].concat();
+        assert_eq!(decode_in_pieces(&twice, 7, piece, room), Err(DecodeError::TrailingBytes));
+    }
+    assert_eq!(decode_in_pieces(&[], 7, 1, 1), Err(DecodeError::Empty));
+    assert_eq!(decode_in_pieces(b"abcdefgh", 7, 1, 1), Err(DecodeError::UnknownFormat));
+    assert_eq!(decode_in_pieces(&frame(&[(0, 0, b"")]), 9, 1, 1), Err(DecodeError::Empty));
+}
+
+#[test]
+fn streams_keep_the_window_limit() {
+    let stored = casync_frame();
+    let small = Limits { zstd_window_max: 4096, ..Limits::HOST };
+    let mut stream = ZstdStream::new(&small);
+    stream.start(12_000);
+    let refused = stream.pull(&mut &stored[..], &mut [0; 100]);
+    assert_eq!(refused, Err(DecodeError::WindowTooLarge { limit: 4096 }));
+    assert_eq!(stream.pull(&mut &stored[..], &mut [0; 100]), Err(DecodeError::Damaged), "it stays failed");
+    assert_eq!(stream.finish(), Err(DecodeError::Damaged));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_split_gives_the_same(
+        content in any_content(),
+        change in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        (piece, room) in (1..5000_usize, 1..5000_usize),
+        slack in 0..2_u64,
+    ) {
+        let mut stored = compress_to_vec(&content[..], CompressionLevel::Fastest);
+        if let Some((place, value)) = change {
+            let place = place.index(stored.len());
+            stored[place] = value;
+        }
+        let len_max = content.len() as u64 - slack;
+        let whole = decode(&stored, len_max);
+        let streamed = decode_in_pieces(&stored, len_max, piece, room);
+        prop_assert_eq!(whole.clone().ok(), streamed.ok(), "{:?}", whole);
+    }
+}
