@@ -14,6 +14,36 @@ use std::ops::RangeInclusive;
 
 use zstd::zstd_safe::{self, CCtx, CParameter};
 
+/// Windows that every libzstd knows: from the smallest of the format to the largest on 32-bit machines.
+const WINDOW_LOGS: RangeInclusive<u32> = 10..=30;
+
+/// How chunks are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// One of [`Encoder::levels`].
+    pub level: i32,
+    /// The largest window as a power of two, 10 to 30; `None` leaves it to the level.
+    ///
+    /// Whoever decodes must hold one window, and no block is longer than it: so this bounds the memory of a
+    /// device, whatever the length of its chunks. A smaller window finds fewer repeats.
+    pub window_log: Option<u32>,
+}
+
+impl Compression {
+    /// For hosts.
+    pub const DEFAULT: Self = Self { level: Encoder::LEVEL_DEFAULT, window_log: None };
+
+    /// For devices that decode within a window of 4 KiB. Made once and fetched over slow lines, so it may
+    /// take longer.
+    pub const DEVICE: Self = Self { level: 19, window_log: Some(12) };
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// Compresses chunks; one for each worker thread, reused for all of its chunks.
 pub struct Encoder {
     context: CCtx<'static>,
@@ -30,6 +60,14 @@ pub enum EncodeError {
         /// The levels there are.
         levels: RangeInclusive<i32>,
     },
+    /// There is no such window.
+    #[error("zstd window log {log} is not in {min}..={max}", min = windows.start(), max = windows.end())]
+    Window {
+        /// The power of two asked for.
+        log: u32,
+        /// The powers there are.
+        windows: RangeInclusive<u32>,
+    },
     /// libzstd could not do it, for want of memory for example.
     #[error("zstd: {0}")]
     Library(&'static str),
@@ -44,6 +82,14 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`]: no such level, or no memory for the tables.
     pub fn new(level: i32) -> Result<Self, EncodeError> {
+        Self::with(Compression { level, ..Compression::DEFAULT })
+    }
+
+    /// Compresses in a given way.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: no such level or window, or no memory for the tables.
+    pub fn with(Compression { level, window_log }: Compression) -> Result<Self, EncodeError> {
         let levels = Self::levels();
         if !levels.contains(&level) {
             return Err(EncodeError::Level { level, levels });
@@ -56,6 +102,13 @@ impl Encoder {
             CParameter::DictIdFlag(false),
         ] {
             context.set_parameter(parameter).map_err(library)?;
+        }
+        if let Some(log) = window_log {
+            let windows = WINDOW_LOGS;
+            if !windows.contains(&log) {
+                return Err(EncodeError::Window { log, windows });
+            }
+            context.set_parameter(CParameter::WindowLog(log)).map_err(library)?;
         }
         Ok(Self { context })
     }
@@ -140,7 +193,32 @@ mod tests {
     }
 
     #[test]
+    fn a_device_decodes_within_its_window_whatever_the_chunk() {
+        use desync_core::codec::{Decoder as _, ZstdDecoder, zstd::Frame};
+        let blob = blob();
+        for window_log in [10, 12, 16] {
+            let mut encoder =
+                Encoder::with(Compression { window_log: Some(window_log), ..Compression::DEVICE }).unwrap();
+            for plain in [&blob[..1], &blob[1_600_000..1_605_000], &blob[1_600_000..1_862_144]] {
+                let mut stored = Vec::new();
+                encoder.encode(plain, &mut stored).unwrap();
+                let window_max = 1 << window_log;
+                let frame = Frame::parse(&stored, plain.len() as u64, window_max).unwrap();
+                assert!(frame.window_len() <= window_max);
+                let limits = desync_core::Limits { zstd_window_max: window_max, ..Default::default() };
+                let mut back = Vec::new();
+                ZstdDecoder::new(&limits).decode(&stored, plain.len() as u64, &mut back).unwrap();
+                assert!(back == plain);
+            }
+        }
+    }
+
+    #[test]
     fn levels_are_checked() {
+        for log in [9, 31, u32::MAX] {
+            let compression = Compression { window_log: Some(log), ..Compression::DEFAULT };
+            assert!(matches!(Encoder::with(compression), Err(EncodeError::Window { .. })));
+        }
         assert!(matches!(Encoder::new(23), Err(EncodeError::Level { level: 23, .. })));
         let text = blob()[1_600_000..1_700_000].to_vec();
         assert!(encoded(19, &text).len() < encoded(-7, &text).len());

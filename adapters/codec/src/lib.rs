@@ -9,4 +9,4 @@ mod decoder;
 mod encoder;
 
 pub use decoder::{Format, HostDecoder};
-pub use encoder::{EncodeError, Encoder};
+pub use encoder::{Compression, EncodeError, Encoder};

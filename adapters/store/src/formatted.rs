@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use desync_codec::{EncodeError, Encoder};
+use desync_codec::{Compression, EncodeError, Encoder};
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, Limits};
@@ -27,19 +27,19 @@ pub struct FormatOptions {
     pub form: StorageForm,
     /// Hand chunks on as they are stored, without decoding and hashing them.
     pub skip_verify: bool,
-    /// Compression level for chunks written, one of [`Encoder::levels`].
-    pub level: i32,
+    /// How chunks written are compressed.
+    pub compression: Compression,
     /// What is tried again.
     pub retry: RetryPolicy,
 }
 
 impl Default for FormatOptions {
-    /// Compressed at the default level, verified, [`RetryPolicy::default`].
+    /// Compressed as hosts do, verified, [`RetryPolicy::default`].
     fn default() -> Self {
         Self {
             form: StorageForm::Compressed,
             skip_verify: false,
-            level: Encoder::LEVEL_DEFAULT,
+            compression: Compression::DEFAULT,
             retry: RetryPolicy::default(),
         }
     }
@@ -100,7 +100,7 @@ impl<B: Backend> FormattedStore<B> {
         let failed = |error: EncodeError| {
             StoreError::new(ErrorKind::Permanent, Operation::Put, self.backend.location(), error).on(id)
         };
-        let mut encoding = self.encoders.lend(|| Encoding::new(self.options.level)).map_err(failed)?;
+        let mut encoding = self.encoders.lend(|| Encoding::new(self.options.compression)).map_err(failed)?;
         let Encoding { encoder, stored } = &mut *encoding;
         encoder.encode(plain, stored).map_err(failed)?;
         self.write(id, stored)
@@ -108,8 +108,8 @@ impl<B: Backend> FormattedStore<B> {
 }
 
 impl Encoding {
-    fn new(level: i32) -> Result<Self, EncodeError> {
-        Ok(Self { encoder: Encoder::new(level)?, stored: Vec::new() })
+    fn new(compression: Compression) -> Result<Self, EncodeError> {
+        Ok(Self { encoder: Encoder::with(compression)?, stored: Vec::new() })
     }
 }
 

@@ -86,6 +86,25 @@ pub enum Head {
     },
 }
 
+impl Head {
+    /// The kind of message that begins.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Hello(_) => Kind::Hello,
+            Self::Index { .. } => Kind::Index,
+            Self::IndexEof => Kind::IndexEof,
+            Self::Archive { .. } => Kind::Archive,
+            Self::ArchiveEof => Kind::ArchiveEof,
+            Self::Request { .. } => Kind::Request,
+            Self::Chunk { .. } => Kind::Chunk,
+            Self::Missing(_) => Kind::Missing,
+            Self::Goodbye => Kind::Goodbye,
+            Self::Abort { .. } => Kind::Abort,
+        }
+    }
+}
+
 /// Reads one direction of a session.
 #[derive(Clone, Debug)]
 pub struct MessageReader {

@@ -210,7 +210,10 @@ fn what_may_pass_is_tried_again() {
 
 #[test]
 fn a_level_that_is_none_is_told() {
-    let store = store(FormatOptions { level: 99, ..FormatOptions::default() });
+    let store = store(FormatOptions {
+        compression: Compression { level: 99, window_log: None },
+        ..FormatOptions::default()
+    });
     let error = store.put(&chunk(b"x")).unwrap_err();
     assert!(error.cause.contains("level 99"), "{error}");
 }
