@@ -7,6 +7,7 @@ use std::ops::Range;
 use desync_core::block_io::{BlockRead, BlockShare, BlockWrite};
 use desync_core::chunk_source::{ChunkSource, Wanted};
 use desync_core::chunking::ChunkSizes;
+use desync_core::digest::HashKernel;
 use desync_core::extract::{
     Env, ExtractError, Obtained, Operation, Seed, SeedPolicy, StepOutcome, StepRunner, Tally, extract_all,
 };
@@ -19,6 +20,13 @@ use proptest::prelude::*;
 
 const DIGEST: DigestKind = DigestKind::Sha512_256;
 const ZERO_LEN: usize = 64;
+
+/// The reference, asking for several chunks at a time as wide registers do.
+const BATCHED: HashKernel = HashKernel::new("batched", 3, |digest, chunks, ids| {
+    for (id, chunk) in ids.iter_mut().zip(chunks) {
+        *id = digest.id_of(chunk);
+    }
+});
 
 /// Chunk 0 is the chunk of zeros; the others have content and a length of their own.
 fn content(number: u8) -> Vec<u8> {
@@ -228,6 +236,7 @@ struct Case {
     /// Whether the plan knows what is in place.
     surveyed: bool,
     step_len_max: u64,
+    hash: HashKernel,
 }
 
 type Error = ExtractError<Failed, Failed, Failed, std::convert::Infallible>;
@@ -244,6 +253,7 @@ impl Case {
             store: RamStore::of(wanted),
             surveyed: false,
             step_len_max: u64::MAX,
+            hash: HashKernel::REFERENCE,
         }
     }
 
@@ -304,7 +314,7 @@ impl Case {
         let mut counted = Tally::default();
         let result = extract_all(
             &mut planner,
-            &mut StepRunner::new(&Limits::HOST),
+            &mut StepRunner::new(&Limits::HOST).hashing_with(self.hash),
             &mut env,
             &mut |position, _: &_, how| assert_eq!(done.insert(position, how), None, "done twice"),
             |_, _, outcome: &StepOutcome| {
@@ -587,6 +597,7 @@ proptest! {
         missing in proptest::option::of(0..10_u8),
         fails_at in proptest::option::of(0..60_u32),
         step_len_max in prop_oneof![Just(u64::MAX), 0..300_u64],
+        batched in any::<bool>(),
     ) {
         let mut case = Case::new(&wanted);
         if target_blank {
@@ -601,6 +612,7 @@ proptest! {
         case.seed_policy = if fetch { SeedPolicy::Fetch } else { SeedPolicy::Fail };
         (case.target.block_len, case.target.fails_at) = (block_len, fails_at);
         (case.surveyed, case.target_blank, case.step_len_max) = (surveyed, target_blank, step_len_max);
+        case.hash = if batched { BATCHED } else { HashKernel::REFERENCE };
         match case.extract() {
             Ok(_) => {}
             Err(ExtractError::Target { .. }) => prop_assert!(fails_at.is_some()),

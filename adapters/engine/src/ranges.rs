@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is handed on has been hashed (it is a [`VerifiedChunk`]).
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,9 +23,18 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
-    /// Opens the blob of `index`.
+    /// Opens the blob of `index`: a regular file or block device, for only those can be read at any offset.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, index: &Index) -> Result<Self, Error> {
-        let file = disk.open(path).map_err(Error::file("open", path))?;
+        let open = || -> io::Result<_> {
+            // Looked at first, because opening a FIFO would wait.
+            let kind = disk.metadata(path)?.ok_or(io::ErrorKind::NotFound)?.kind;
+            if !matches!(kind, FileKind::File | FileKind::BlockDevice) {
+                let cause = format!("{kind} cannot be read by the ranges of an index");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+            }
+            disk.open(path)
+        };
+        let file = open().map_err(Error::file("open", path))?;
         let (digest, len) = (index.header.digest(), index.header.sizes.max());
         Ok(Self { file, path: path.to_owned(), digest, null: (zero_id(digest, len), len) })
     }

@@ -5,6 +5,7 @@
 //! that straddles the edge of the shared range is put together from the target's bytes and the seed's,
 //! verified as a whole, and only its unshared part is written. So each byte is read once, also when shared.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::env::{Observer, SeedPolicy};
@@ -85,14 +86,19 @@ where
             }
         }
         let shared = self.share_with_seed(seed, first)?;
+        let mut batch = Vec::new();
         for (position, seed_position) in positions.zip(sources) {
             let entry = self.entry(position)?;
             let seed_start = self.seed_entry(seed, seed_position, position)?.start;
             let shared = overlap(&(entry.start..entry.end), &shared);
             let shared = shared.start - entry.start..shared.end - entry.start;
-            self.take_from_seed(&SeedChunk { position, entry, seed, seed_position, seed_start, shared })?;
+            batch.push(SeedChunk { position, entry, seed, seed_position, seed_start, shared });
+            if batch.len() >= self.runner.hash.batch_len() {
+                self.take_from_seed(&batch)?;
+                batch.clear();
+            }
         }
-        Ok(())
+        if batch.is_empty() { Ok(()) } else { self.take_from_seed(&batch) }
     }
 
     /// The part of the step's range that shares storage with the seed now; empty if none does.
@@ -110,59 +116,99 @@ where
         Ok(overlap(&range, &shared.unwrap_or_default()))
     }
 
-    fn take_from_seed(&mut self, wanted: &SeedChunk) -> Result<(), StepError<T, D, S, C>> {
-        if let Err(refusal) = self.try_take_from_seed(wanted)? {
-            if self.env.seed_policy == SeedPolicy::Fail {
-                return Err(wanted.failure(refusal));
+    /// Puts neighbouring chunks together, verifies them side by side, and writes what is not shared. Chunks
+    /// that the seed cannot give are fetched, or end the step.
+    fn take_from_seed(&mut self, batch: &[SeedChunk]) -> Result<(), StepError<T, D, S, C>> {
+        // The buffer is taken out, so that a chunk can be fetched while others wait in it.
+        let mut buffer = self.runner.take_room(batch.iter().map(|wanted| wanted.entry.len()).sum())?;
+        let result = self.take_through(batch, &mut buffer);
+        self.runner.give_back(buffer);
+        result
+    }
+
+    fn take_through(&mut self, batch: &[SeedChunk], buffer: &mut [u8]) -> Result<(), StepError<T, D, S, C>> {
+        let mut unreadable = Vec::new();
+        let mut rest = &mut *buffer;
+        for wanted in batch {
+            // Lengths of chunks fit `usize`, since the buffer of their sum does.
+            let (bytes, behind) = rest.split_at_mut(wanted.entry.len() as usize);
+            rest = behind;
+            unreadable.push(self.gather(wanted, bytes)?);
+        }
+        let mut rest = &*buffer;
+        let chunks = batch.iter().map(|wanted| {
+            let (bytes, behind) = rest.split_at(wanted.entry.len() as usize);
+            rest = behind;
+            (wanted.entry.id, bytes)
+        });
+        let checked = VerifiedChunk::check_many(self.runner.hash, self.env.digest, chunks);
+        for ((wanted, unreadable), checked) in batch.iter().zip(unreadable).zip(checked) {
+            let chunk = match unreadable {
+                Some(refusal) => Err(refusal),
+                None => checked.map_err(Refusal::Mismatch),
+            };
+            match chunk {
+                Ok(chunk) => self.keep_from_seed(wanted, &chunk)?,
+                Err(refusal) => self.refuse(wanted, refusal)?,
             }
-            self.outcome.tally.seed_chunks_refused += 1;
-            self.outcome.refused_seed = Some(wanted.seed);
-            return self.fetch_chunk(wanted.position, &wanted.entry);
+        }
+        Ok(())
+    }
+
+    /// Reads a chunk: its shared part from the target, the rest from the seed. Says so if the seed cannot be
+    /// read.
+    #[expect(clippy::type_complexity, reason = "the two ways to fail are told apart by position")]
+    fn gather(
+        &mut self,
+        wanted: &SeedChunk,
+        bytes: &mut [u8],
+    ) -> Result<Option<Refusal<S::Error>>, StepError<T, D, S, C>> {
+        let Some(seed) = self.env.seeds.get_mut(usize::from(wanted.seed)) else {
+            return Err(ExtractError::BadStep { position: wanted.position });
+        };
+        let shared = wanted.shared_part();
+        if !shared.is_empty() {
+            let from = wanted.entry.start + wanted.shared.start;
+            self.env.target.read(from, &mut bytes[shared]).map_err(target(Operation::Read, from))?;
+        }
+        for piece in wanted.unshared_parts() {
+            let offset = wanted.seed_start + piece.start as u64;
+            if let Err(error) = seed.device.read(offset, &mut bytes[piece]) {
+                return Ok(Some(Refusal::Unreadable { offset, error }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes what is not shared of a chunk.
+    fn keep_from_seed(
+        &mut self,
+        wanted: &SeedChunk,
+        chunk: &VerifiedChunk<&[u8]>,
+    ) -> Result<(), StepError<T, D, S, C>> {
+        for piece in wanted.unshared_parts() {
+            let offset = wanted.entry.start + piece.start as u64;
+            if let Some(bytes) = chunk.part(piece) {
+                self.env.target.write(offset, bytes).map_err(target(Operation::Write, offset))?;
+            }
         }
         self.outcome.tally.shared_bytes += wanted.shared.end - wanted.shared.start;
         self.done(wanted.position, &wanted.entry, Obtained::Seed { seed: wanted.seed });
         Ok(())
     }
 
-    /// Puts a chunk together, verifies it and writes what is not shared; or says why the seed is no use.
-    #[expect(clippy::type_complexity, reason = "the two ways to fail are told apart by position")]
-    fn try_take_from_seed(
+    /// Does what the policy says about a chunk that the seed cannot give.
+    fn refuse(
         &mut self,
         wanted: &SeedChunk,
-    ) -> Result<Result<(), Refusal<S::Error>>, StepError<T, D, S, C>> {
-        let SeedChunk { entry, shared, .. } = wanted;
-        let Some(seed) = self.env.seeds.get_mut(usize::from(wanted.seed)) else {
-            return Err(ExtractError::BadStep { position: wanted.position });
-        };
-        let buffer = self.runner.room(entry.len())?;
-        // Offsets within a chunk fit `usize`, since the buffer of its length does.
-        let inner = shared.start as usize..shared.end as usize;
-        if !inner.is_empty() {
-            let from = entry.start + shared.start;
-            self.env.target.read(from, &mut buffer[inner.clone()]).map_err(target(Operation::Read, from))?;
+        refusal: Refusal<S::Error>,
+    ) -> Result<(), StepError<T, D, S, C>> {
+        if self.env.seed_policy == SeedPolicy::Fail {
+            return Err(wanted.failure(refusal));
         }
-        let unshared = if inner.is_empty() {
-            [0..buffer.len(), 0..0]
-        } else {
-            [0..inner.start, inner.end..buffer.len()]
-        };
-        for piece in unshared.iter().filter(|piece| !piece.is_empty()) {
-            let offset = wanted.seed_start + piece.start as u64;
-            if let Err(error) = seed.device.read(offset, &mut buffer[piece.clone()]) {
-                return Ok(Err(Refusal::Unreadable { offset, error }));
-            }
-        }
-        let chunk = match VerifiedChunk::check(self.env.digest, entry.id, &*buffer) {
-            Ok(chunk) => chunk,
-            Err(mismatch) => return Ok(Err(Refusal::Mismatch(mismatch))),
-        };
-        for piece in unshared {
-            let offset = entry.start + piece.start as u64;
-            if let Some(bytes) = chunk.part(piece).filter(|bytes| !bytes.is_empty()) {
-                self.env.target.write(offset, bytes).map_err(target(Operation::Write, offset))?;
-            }
-        }
-        Ok(Ok(()))
+        self.outcome.tally.seed_chunks_refused += 1;
+        self.outcome.refused_seed = Some(wanted.seed);
+        self.fetch_chunk(wanted.position, &wanted.entry)
     }
 
     /// The positions that the step's chunks come from.
@@ -189,6 +235,18 @@ where
 }
 
 impl SeedChunk {
+    /// The shared part of its bytes.
+    const fn shared_part(&self) -> Range<usize> {
+        self.shared.start as usize..self.shared.end as usize
+    }
+
+    /// What lies before and behind the shared part, if anything does.
+    fn unshared_parts(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (shared, len) = (self.shared_part(), self.entry.len() as usize);
+        let parts = if shared.is_empty() { [0..len, 0..0] } else { [0..shared.start, shared.end..len] };
+        parts.into_iter().filter(|part| !part.is_empty())
+    }
+
     fn failure<D, S, C, L>(&self, refusal: Refusal<S>) -> ExtractError<D, S, C, L> {
         let (seed, position) = (self.seed, self.seed_position);
         match refusal {

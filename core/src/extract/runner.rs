@@ -15,6 +15,7 @@ use super::error::{ExtractError, Operation, target};
 use super::tally::{Obtained, StepOutcome};
 use crate::block_io::{BlockRead, BlockShare};
 use crate::chunk_source::{ChunkSource, Wanted, WantedLen};
+use crate::digest::HashKernel;
 use crate::format::ChunkEntry;
 use crate::limits::Limits;
 use crate::plan::{ChunkList, Source, Step};
@@ -32,13 +33,22 @@ pub type StepError<T, D, S, C> = ExtractError<
 pub struct StepRunner {
     scratch: Vec<u8>,
     chunk_len_max: u64,
+    pub(super) hash: HashKernel,
 }
 
 impl StepRunner {
     /// A runner that refuses chunks longer than [`Limits::chunk_len_max`].
     #[must_use]
     pub const fn new(limits: &Limits) -> Self {
-        Self { scratch: Vec::new(), chunk_len_max: limits.chunk_len_max }
+        Self { scratch: Vec::new(), chunk_len_max: limits.chunk_len_max, hash: HashKernel::REFERENCE }
+    }
+
+    /// The same runner hashing with `kernel`. It then holds as many chunks of a seed in memory as the kernel
+    /// hashes side by side.
+    #[must_use]
+    pub const fn hashing_with(mut self, kernel: HashKernel) -> Self {
+        self.hash = kernel;
+        self
     }
 
     /// Carries out one step.
@@ -73,6 +83,19 @@ impl StepRunner {
             Source::Fetch => job.fetch()?,
         }
         Ok(job.outcome)
+    }
+
+    /// A buffer of this length, to be given back.
+    pub(super) fn take_room<D, S, C, L>(&mut self, len: u64) -> Result<Vec<u8>, ExtractError<D, S, C, L>> {
+        let wanted = self.room(len)?.len();
+        let mut buffer = core::mem::take(&mut self.scratch);
+        buffer.truncate(wanted);
+        Ok(buffer)
+    }
+
+    /// Takes a buffer back, for reuse.
+    pub(super) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.scratch = buffer;
     }
 
     /// The buffer for a chunk of this length.

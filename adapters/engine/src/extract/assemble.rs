@@ -153,7 +153,7 @@ impl<'a> Hand<'a> {
         Self {
             assembly,
             context,
-            runner: StepRunner::new(&Limits::HOST),
+            runner: StepRunner::new(&Limits::HOST).hashing_with(context.kernels.hash),
             target: assembly.target.handle(),
             seeds: seeds.collect(),
             source: StoreSource(Fetcher::new(assembly.store)),
