@@ -1,8 +1,8 @@
 //! Where the config file lies, reading it, and writing it back.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::DirBuilder;
-use std::io::{ErrorKind, Write};
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use super::Config;
 
 /// Where the config file lies below the home directory.
 const DEFAULT_PATH: &str = ".config/desync/config.json";
+
+/// Longest config file in bytes.
+const LEN_MAX: u64 = 16 << 20;
 
 /// Who reads the config file: it may hold secrets.
 const MODE: u32 = 0o600;
@@ -51,7 +54,7 @@ impl ConfigFile {
 pub(crate) fn load(file: Option<&ConfigFile>, may_be_new: bool) -> anyhow::Result<Config> {
     let Some(file) = file else { return Ok(Config::default()) };
     let shown = file.path.display();
-    let text = match std::fs::read(&file.path) {
+    let text = match read_bounded(&file.path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && (may_be_new || !file.named) => {
             return Ok(Config::default());
@@ -60,6 +63,16 @@ pub(crate) fn load(file: Option<&ConfigFile>, may_be_new: bool) -> anyhow::Resul
     };
     let value = first_value(&text).map_err(|error| anyhow!("reading {shown}: {error}"))?;
     Config::read(&value).map_err(|error| anyhow!("reading {shown}: {error}"))
+}
+
+/// The bytes of a file that is not longer than a config can be. Some files never end.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(LEN_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LEN_MAX {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("longer than {LEN_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 /// The first JSON value of a file; whatever follows it is not looked at.

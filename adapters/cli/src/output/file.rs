@@ -44,6 +44,11 @@ impl OutputFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// The error of a write, said of this file: who writes may not know where it goes.
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+    }
+
     /// Writes what is buffered and makes a regular file appear. A drop would lose its error.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         let finished = match self.file {
@@ -56,16 +61,18 @@ impl OutputFile {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
+        let written = match &mut self.file {
             Inner::Whole(file) => file.write(bytes),
             Inner::AsItComes(file) => file.write(bytes),
-        }
+        };
+        written.map_err(|error| self.named(&error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.file {
+        let flushed = match &mut self.file {
             Inner::Whole(file) => file.flush(),
             Inner::AsItComes(file) => file.flush(),
-        }
+        };
+        flushed.map_err(|error| self.named(&error))
     }
 }

@@ -365,6 +365,38 @@ fn a_target_that_can_hold_no_blob_is_refused_and_stays() {
 }
 
 #[test]
+fn a_file_that_is_none_is_named_and_nobody_waits_for_it() {
+    let room = Room::with_blob();
+    room.create_dir("directory");
+    mkfifo(&room, "fifo");
+    for file in ["directory", "fifo", "/dev/zero", "missing"] {
+        refused(&room, &["verify-index", "blob.caibx", file], &[file]);
+        refused(&room, &["chop", "-s", "store", "blob.caibx", file], &[file]);
+        let seed = format!("blob.caibx:{file}");
+        refused(&room, &["extract", "-s", "store", "--seed", &seed, "blob.caibx", "out"], &[file]);
+        if file != "directory" {
+            refused(&room, &["extract", "-s", "store", "--seed-dir", file, "blob.caibx", "out"], &[file]);
+        }
+    }
+    for file in ["directory", "/dev/zero", "missing"] {
+        refused(&room, &["make", "new.caibx", file], &[file]);
+        refused(&room, &["chunk", file], &[file]);
+        refused(&room, &["--config", file, "list-chunks", "blob.caibx"], &[file]);
+        refused(&room, &["info", "--chunks-info", file, "blob.caibx"], &[file]);
+        refused(
+            &room,
+            &["cache", "--ignore-chunks", file, "-s", "store", "-c", "store", "blob.caibx"],
+            &[file],
+        );
+    }
+    for file in ["directory", "/dev/full"] {
+        refused(&room, &["cat", "-s", "store", "blob.caibx", file], &[file]);
+        refused(&room, &["inspect-chunks", "blob.caibx", file], &[file]);
+    }
+    assert!(!room.path("new.caibx").exists() && !room.path("out").exists());
+}
+
+#[test]
 fn a_store_that_is_none_is_named() {
     let room = Room::with_blob();
     mkfifo(&room, "fifo");
