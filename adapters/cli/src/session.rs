@@ -7,6 +7,8 @@ use desync_core::DigestKind;
 use desync_engine::{Cancel, Context, Kernels};
 use desync_files::Durability;
 
+use desync_store::Compression;
+
 use crate::args::{GlobalArgs, StoreArgs};
 use crate::config::{self, Config, ConfigFile};
 use crate::output::ProgressDisplay;
@@ -49,6 +51,7 @@ impl Session {
             working_dir: &self.working_dir,
             durability,
             cache_repair: args.cache_repair.unwrap_or(true),
+            compression: Compression::DEFAULT,
             cancel: &self.cancel,
         })
     }

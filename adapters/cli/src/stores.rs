@@ -12,8 +12,8 @@ use desync_core::format::StorageForm;
 use desync_engine::Cancel;
 use desync_files::{Durability, HostDisk};
 use desync_store::{
-    Backend, Cache, CacheRepair, ChunkStore, Dedup, Failover, FormatOptions, FormattedStore, PrunableBackend,
-    RetryPolicy, Router,
+    Backend, Cache, CacheRepair, ChunkStore, Compression, Dedup, Failover, FormatOptions, FormattedStore,
+    PrunableBackend, RetryPolicy, Router,
 };
 use desync_store_directory::DirectoryStore;
 
@@ -38,6 +38,8 @@ pub(crate) struct Stores<'a> {
     pub(crate) durability: Durability,
     /// Whether damaged chunks of a cache are replaced.
     pub(crate) cache_repair: bool,
+    /// How chunks that are put into stores are compressed.
+    pub(crate) compression: Compression,
     pub(crate) cancel: &'a Cancel,
 }
 
@@ -101,13 +103,13 @@ impl Stores<'_> {
         self.open(location, self.format(&options, options.skips_verification()), &options)
     }
 
-    /// One store that verifies what it gives, whatever its options say.
+    /// One store that gives chunks as it has them, whatever its options say: the reader verifies.
     ///
     /// # Errors
     /// As [`Stores::single`].
-    pub(crate) fn verifying(&self, location: &Location) -> anyhow::Result<SingleStore> {
+    pub(crate) fn unverified(&self, location: &Location) -> anyhow::Result<SingleStore> {
         let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
-        self.open(location, self.format(&options, false), &options)
+        self.open(location, self.format(&options, true), &options)
     }
 
     /// The members of `a|b`, or one store. A directory that has such a name is one store.
@@ -142,7 +144,7 @@ impl Stores<'_> {
         let form = if options.is_uncompressed() { StorageForm::Plain } else { StorageForm::Compressed };
         let (retries, interval) = options.retries();
         let retry = RetryPolicy::new(retries, interval).cancelled_by(self.cancel.flag());
-        FormatOptions { form, skip_verify, retry, ..FormatOptions::default() }
+        FormatOptions { form, skip_verify, compression: self.compression, retry }
     }
 }
 

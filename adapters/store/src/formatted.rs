@@ -4,12 +4,14 @@
 //! - What `get` returns has plain bytes that were hashed, unless the store was told to skip that
 //!   (test: `damage_is_refused`).
 //! - No more than what is wanted is read or decoded (tests: `defect_25_…`, `defect_32_…`).
-//! - Stored bytes of the same form pass through untouched (test: `stored_bytes_pass_through`).
+//! - Stored bytes of the same form pass through untouched (test: `stored_bytes_pass_through`),
+//!   unless their window is larger than this store promises (test: `large_windows_are_not_kept`).
 
 use std::sync::Arc;
 
 use desync_codec::{Compression, EncodeError, Encoder};
 use desync_core::chunk_source::Wanted;
+use desync_core::codec::zstd::Frame;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, Limits};
 
@@ -92,6 +94,17 @@ impl<B: Backend> FormattedStore<B> {
         self.options.retry.run(|| self.backend.write(id, self.options.form, stored))
     }
 
+    /// Whether stored bytes of this store's form may be kept untouched: all, unless windows are bounded.
+    fn keeps_as_is(&self, stored: &[u8]) -> bool {
+        let FormatOptions { form, compression, .. } = &self.options;
+        let Some(log) = compression.window_log.filter(|_| *form == StorageForm::Compressed) else {
+            return true;
+        };
+        let limits = Limits::HOST;
+        Frame::parse(stored, limits.chunk_len_max, limits.zstd_window_max)
+            .is_ok_and(|frame| 1_u64.checked_shl(log).is_none_or(|max| frame.window_len() <= max))
+    }
+
     /// Brings plain bytes into the form of this store.
     fn write_plain(&self, id: &ChunkId, plain: &[u8]) -> Result<(), StoreError> {
         if self.options.form == StorageForm::Plain {
@@ -133,7 +146,7 @@ impl<B: Backend> ChunkStore for FormattedStore<B> {
 
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         let id = chunk.id();
-        if let Some(stored) = chunk.stored_as(self.options.form) {
+        if let Some(stored) = chunk.stored_as(self.options.form).filter(|stored| self.keeps_as_is(stored)) {
             return self.write(&id, stored);
         }
         if let Some(plain) = chunk.plain() {

@@ -26,6 +26,7 @@ mod write_once;
 pub use cache::{Cache, CacheRepair};
 pub use chunk::Chunk;
 pub use dedup::Dedup;
+pub use desync_codec::Compression;
 pub use error::{ErrorKind, Operation, StoreError};
 pub use failover::Failover;
 pub use formatted::{FormatOptions, FormattedStore};

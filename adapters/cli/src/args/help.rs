@@ -36,6 +36,16 @@ Examples:
 A seed with an index is checked where it would be used. If it is not what its index says the command fails, \
 unless told to skip or regenerate such seeds.";
 
+pub(super) const PULL: &str = "\
+Examples, on the machine that extracts:
+  CASYNC_REMOTE_PATH=desync casync extract --store=user@host:/srv/store image.caibx image.img
+  CASYNC_REMOTE_PATH=desync desync extract -s ssh://user@host/srv/store image.caibx image.img";
+
+pub(super) const SERVE_LINK: &str = "\
+Examples:
+  desync serve-link -s /srv/store firmware.caibx /dev/ttyUSB0
+  desync serve-link -s /srv/store firmware.caibx tcp:127.0.0.1:4000";
+
 pub(super) const CHUNK: &str = "\
 Examples:
   desync chunk image.img
@@ -93,10 +103,12 @@ Examples:
 The file is one JSON object. `store-options` holds options for locations, which may be globs:
   { \"store-options\": { \"/srv/plain*\": { \"uncompressed\": true } } }";
 
+#[cfg(feature = "manual")]
 pub(super) const MANPAGE: &str = "\
 Example:
   mkdir man && desync manpage --section 1 man && man man/desync-make.1";
 
+#[cfg(feature = "manual")]
 pub(super) const COMPLETION: &str = "\
 Examples:
   source <(desync completion bash)

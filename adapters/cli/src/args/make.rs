@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::help;
-use super::shared::{ChunkSizeArg, StoreArgs};
+use super::shared::{ChunkSizeArg, ProfileArg, StoreArgs};
 use crate::settings::notation;
 
 /// Cut a file into chunks and write its index
@@ -28,6 +28,9 @@ pub(crate) struct MakeArgs {
 
     #[command(flatten)]
     pub(crate) chunk_size: ChunkSizeArg,
+
+    #[command(flatten)]
+    pub(crate) profile: ProfileArg,
 
     /// Print chunk counts as JSON on stderr when done
     #[arg(long, value_parser = notation::boolean)]

@@ -12,6 +12,7 @@ mod make;
 mod pflag;
 mod program;
 mod reading;
+mod serving;
 mod shared;
 mod transfer;
 mod upkeep;
@@ -25,9 +26,12 @@ pub(crate) use chunk::ChunkArgs;
 pub(crate) use extract::ExtractArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use make::MakeArgs;
-pub(crate) use program::{CompletionArgs, ConfigArgs, ManpageArgs};
+pub(crate) use program::ConfigArgs;
+#[cfg(feature = "manual")]
+pub(crate) use program::{CompletionArgs, ManpageArgs};
 pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, VerifyIndexArgs};
-pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, StoreArgs};
+pub(crate) use serving::{PullArgs, ServeLinkArgs};
+pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
 pub(crate) use upkeep::{PruneArgs, VerifyArgs};
 pub(crate) use usage::Refusal;
@@ -66,8 +70,12 @@ pub(crate) enum Command {
     Cache(CacheArgs),
     Verify(VerifyArgs),
     Prune(PruneArgs),
+    Pull(PullArgs),
+    ServeLink(ServeLinkArgs),
     Config(ConfigArgs),
+    #[cfg(feature = "manual")]
     Manpage(ManpageArgs),
+    #[cfg(feature = "manual")]
     Completion(CompletionArgs),
 }
 

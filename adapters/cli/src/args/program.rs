@@ -1,7 +1,9 @@
 //! The commands about the program itself: `config`, `manpage`, `completion`.
 
+#[cfg(feature = "manual")]
 use std::ffi::OsString;
 
+#[cfg(feature = "manual")]
 use clap_complete::Shell;
 
 use super::help;
@@ -23,6 +25,7 @@ pub(crate) struct ConfigArgs {
 ///
 /// One page for the program and one for each command, into a directory that exists. The date on them is
 /// today, or that of $SOURCE_DATE_EPOCH.
+#[cfg(feature = "manual")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::MANPAGE)]
 pub(crate) struct ManpageArgs {
@@ -50,6 +53,7 @@ pub(crate) struct ManpageArgs {
 /// Print the completion script of a shell
 ///
 /// The script completes commands and flags.
+#[cfg(feature = "manual")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::COMPLETION)]
 pub(crate) struct CompletionArgs {

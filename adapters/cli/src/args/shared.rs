@@ -69,6 +69,17 @@ pub(crate) struct ChunkSizeArg {
     pub(crate) cut_rule: Option<String>,
 }
 
+/// Who will read the chunks.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct ProfileArg {
+    /// Who will read the chunks: host or device [default: host]
+    ///
+    /// A device decodes chunks written for it within 4 KiB, whatever their size. That costs some compression;
+    /// every program that reads the host's chunks reads these, too.
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+}
+
 /// Which chunks to leave out.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct IgnoreArgs {

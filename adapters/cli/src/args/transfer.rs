@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::help;
-use super::shared::{IgnoreArgs, StoreArgs};
+use super::shared::{IgnoreArgs, ProfileArg, StoreArgs};
 use crate::settings::notation;
 
 /// Copy the chunks of indexes from stores into another store
@@ -27,6 +27,9 @@ pub(crate) struct CacheArgs {
 
     #[command(flatten)]
     pub(crate) ignore: IgnoreArgs,
+
+    #[command(flatten)]
+    pub(crate) profile: ProfileArg,
 
     /// Do not wait for the disk: faster, but after a power cut the target may hold chunks that are empty or
     /// torn
@@ -58,6 +61,9 @@ pub(crate) struct ChopArgs {
 
     #[command(flatten)]
     pub(crate) ignore: IgnoreArgs,
+
+    #[command(flatten)]
+    pub(crate) profile: ProfileArg,
 
     /// Do not wait for the disk: faster, but after a power cut the store may hold chunks that are empty or
     /// torn

@@ -8,11 +8,12 @@ use crate::args::CacheArgs;
 use crate::indexes;
 use crate::output::ProgressDisplay;
 use crate::session::{Session, durability};
-use crate::settings::{Location, at_least_one, one_location, workers};
+use crate::settings::{Location, Profile, at_least_one, one_location, workers};
 
 pub(super) fn run(args: &CacheArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
-    let stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+    stores.compression = Profile::new(&args.profile)?.compression();
     let sources = at_least_one(&args.store, "no source store provided")?;
     let target = one_location(args.cache.as_ref(), "no target cache store provided")?;
     let locations: Vec<Location> = args.indexes.iter().map(Location::new).collect();

@@ -10,11 +10,12 @@ use crate::args::ChopArgs;
 use crate::indexes;
 use crate::output::ProgressDisplay;
 use crate::session::{Session, durability};
-use crate::settings::{Location, one_location, workers};
+use crate::settings::{Location, Profile, one_location, workers};
 
 pub(super) fn run(args: &ChopArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
-    let stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+    stores.compression = Profile::new(&args.profile)?.compression();
     let target = one_location(args.store.as_ref(), "no target store provided")?;
     let location = Location::new(&args.index);
     let ignored_indexes = ignored::indexes_of(&args.ignore)?;

@@ -10,7 +10,7 @@ use crate::args::MakeArgs;
 use crate::indexes::Destination;
 use crate::output::{self, ProgressDisplay};
 use crate::session::{Session, durability};
-use crate::settings::{Location, cut_rule, optional_location, sizes, workers};
+use crate::settings::{Location, Profile, cut_rule, optional_location, workers};
 
 /// What `--print-stats` prints.
 #[derive(Serialize)]
@@ -22,9 +22,11 @@ struct Printed {
 
 pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
-    let stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let profile = Profile::new(&args.profile)?;
+    let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+    stores.compression = profile.compression();
     let options = MakeOptions {
-        sizes: sizes(&args.chunk_size)?,
+        sizes: profile.sizes(&args.chunk_size)?,
         rule: cut_rule(&args.chunk_size)?,
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
     };

@@ -4,6 +4,7 @@ mod cache;
 mod cat;
 mod chop;
 mod chunk;
+#[cfg(feature = "manual")]
 mod completion;
 mod config;
 mod extract;
@@ -13,8 +14,11 @@ mod input;
 mod inspect_chunks;
 mod list_chunks;
 mod make;
+#[cfg(feature = "manual")]
 mod manpage;
 mod prune;
+mod pull;
+mod serve_link;
 mod verify;
 mod verify_index;
 
@@ -41,8 +45,12 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Cache(args) => cache::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),
         Command::Prune(args) => prune::run(&args, session),
+        Command::Pull(args) => pull::run(&args, session),
+        Command::ServeLink(args) => serve_link::run(&args, session),
         Command::Config(args) => config::run(&args, session),
+        #[cfg(feature = "manual")]
         Command::Manpage(args) => manpage::run(&args),
+        #[cfg(feature = "manual")]
         Command::Completion(args) => completion::run(&args),
     }
 }

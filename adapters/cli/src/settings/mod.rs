@@ -5,13 +5,17 @@
 //! path names where the meaning of an argument depends on it.
 
 mod chunk_sizes;
+mod device;
 pub(crate) mod location;
 pub(crate) mod notation;
+mod profile;
 mod seeds;
 mod stores;
 
 pub(crate) use chunk_sizes::{cut_rule, sizes};
+pub(crate) use device::DeviceLine;
 pub(crate) use location::{Location, Scheme};
+pub(crate) use profile::Profile;
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
 pub(crate) use stores::{StoreOverrides, at_least_one, list, one_location, optional_location, workers};
 

@@ -10,5 +10,6 @@ mod program;
 mod progress;
 mod reading;
 mod room;
+mod serving;
 mod signals;
 mod upkeep;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::room::Room;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "make",
     "extract",
     "verify-index",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 15] = [
     "cache",
     "verify",
     "prune",
+    "pull",
+    "serve-link",
     "config",
     "manpage",
     "completion",

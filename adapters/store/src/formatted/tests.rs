@@ -7,6 +7,8 @@ use std::time::Duration;
 use desync_core::chunk_source::WantedLen;
 use desync_core::{DigestKind, VerifiedChunk};
 
+use desync_core::codec::zstd::Frame;
+
 use super::*;
 use crate::fake::{at_once, wanted};
 
@@ -216,4 +218,24 @@ fn a_level_that_is_none_is_told() {
     });
     let error = store.put(&chunk(b"x")).unwrap_err();
     assert!(error.cause.contains("level 99"), "{error}");
+}
+
+#[test]
+fn large_windows_are_not_kept() {
+    let plain: Vec<u8> = (0..40_000_u32).flat_map(|n| (n / 9 % 251).to_le_bytes()).collect();
+    let mut stored = Vec::new();
+    Encoder::with(Compression::DEFAULT).unwrap().encode(&plain, &mut stored).unwrap();
+    let id = DigestKind::Sha512_256.id_of(&plain);
+    let wanted = Wanted { id, digest: DigestKind::Sha512_256, len: WantedLen::Exactly(plain.len() as u64) };
+    let chunk = Chunk::from_stored(id, StorageForm::Compressed, stored.clone().into());
+    for (compression, is_kept) in [(Compression::DEFAULT, true), (Compression::DEVICE, false)] {
+        let store = store(FormatOptions { compression, ..FormatOptions::default() });
+        store.put(&chunk).unwrap();
+        let got = store.get(&wanted).unwrap();
+        assert!(got.plain().unwrap().bytes() == plain);
+        let kept = got.stored_as(StorageForm::Compressed).unwrap();
+        assert_eq!(kept[..] == stored[..], is_kept);
+        let window = Frame::parse(kept, plain.len() as u64, 1 << 20).unwrap().window_len();
+        assert!(is_kept || window <= 4096);
+    }
 }
