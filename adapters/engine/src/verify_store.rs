@@ -1,25 +1,28 @@
 //! `verify`: is every chunk of a store what its name says?
 
 use desync_core::chunk_source::{Wanted, WantedLen};
+use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, DigestKind, Limits};
-use desync_store::{ChunkStore, ErrorKind, Listed, PrunableBackend, StoreError};
+use desync_store::{Chunk, ChunkStore, ErrorKind, Listed, Opener, PrunableBackend, StoreError};
 
 use crate::pool::Pool;
 use crate::{Context, Error, Phase};
 
-/// Chunks on their way for each worker.
-const CHUNKS_PER_WORKER: usize = 4;
+/// Batches on their way for each worker.
+const BATCHES_PER_WORKER: usize = 2;
 
 /// What is checked and how.
 pub struct VerifyOptions<'a> {
-    /// The store as chunks. It must verify what it gives: the options of the user's config do not count.
+    /// The store as chunks, best one that does not verify what it gives: that is done here, by each digest
+    /// that may be right.
     pub store: &'a dyn ChunkStore,
     /// The same store as files.
     pub backend: &'a dyn PrunableBackend,
     /// The form of its chunks. Others are not looked at.
     pub form: StorageForm,
-    /// The digests that may name them: a chunk is right if its name is that of its bytes by one of these.
+    /// The digests that may name them, at least one: a chunk is right if its name is that of its bytes by one
+    /// of these.
     pub digests: &'a [DigestKind],
     /// Whether chunks that are not what their name says are removed.
     pub repair: bool,
@@ -58,10 +61,10 @@ pub fn verify_store(
 ) -> Result<VerifyStats, Error> {
     let mut stats = VerifyStats::default();
     context.progress.begin(Phase::Verifying, 0);
-    let mut take = |bad: Option<BadChunk>| {
-        stats.checked += 1;
-        context.progress.advance(1);
-        if let Some(bad) = bad {
+    let mut take = |checked: Vec<Option<BadChunk>>| {
+        stats.checked += checked.len() as u64;
+        context.progress.advance(checked.len() as u64);
+        for bad in checked.into_iter().flatten() {
             match bad.removal {
                 Some(Ok(())) => stats.removed += 1,
                 _ => stats.bad += 1,
@@ -69,24 +72,35 @@ pub fn verify_store(
             report(&bad);
         }
     };
-    let worker = || |id: ChunkId| Ok(check(options, &id));
+    let worker = || {
+        let hand = Hand { options, hash: context.kernels.hash, opener: Opener::new() };
+        move |ids: Vec<ChunkId>| Ok(hand.check(&ids))
+    };
     Pool::run(context, worker, |pool| {
-        let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
+        let in_flight_max = context.workers.get() * BATCHES_PER_WORKER;
+        let batch_len = context.kernels.hash.batch_len();
+        let mut batch = Vec::new();
         let mut failed = None;
         options.backend.list(options.form, &mut |listed: Listed| {
             while pool.in_flight() >= in_flight_max {
                 match pool.recv() {
-                    Ok((_, bad)) => take(bad),
+                    Ok((_, checked)) => take(checked),
                     Err(error) => {
                         failed = Some(error);
                         return Ok(false);
                     }
                 }
             }
-            pool.submit(listed.id);
+            batch.push(listed.id);
+            if batch.len() >= batch_len {
+                pool.submit(std::mem::take(&mut batch));
+            }
             Ok(!context.cancel.is_cancelled())
         })?;
         failed.map_or(Ok(()), Err)?;
+        if !batch.is_empty() {
+            pool.submit(batch);
+        }
         while pool.in_flight() > 0 {
             take(pool.recv()?.1);
         }
@@ -96,26 +110,52 @@ pub fn verify_store(
     Ok(stats)
 }
 
-/// Checks one chunk; `None` if it is right.
-fn check(options: &VerifyOptions<'_>, id: &ChunkId) -> Option<BadChunk> {
-    let problem = problem(options, id)?;
-    let removable = options.repair && problem.kind == ErrorKind::Invalid;
-    let removal = removable.then(|| options.backend.remove(id, options.form));
-    Some(BadChunk { id: *id, problem, removal })
+/// One worker's means to check chunks.
+struct Hand<'a> {
+    options: &'a VerifyOptions<'a>,
+    hash: HashKernel,
+    opener: Opener,
 }
 
-/// What is wrong with a chunk by the first digest; `None` if it is right by any.
-fn problem(options: &VerifyOptions<'_>, id: &ChunkId) -> Option<StoreError> {
-    let len = WantedLen::AtMost(Limits::HOST.chunk_len_max);
-    let mut first = None;
-    for &digest in options.digests {
-        match options.store.get(&Wanted { id: *id, digest, len }) {
-            Ok(_) => return None,
-            Err(problem) if problem.kind == ErrorKind::Invalid => first = first.or(Some(problem)),
-            Err(problem) => return Some(problem),
+impl Hand<'_> {
+    /// Checks chunks side by side; for each `None` if it is right.
+    fn check(&self, ids: &[ChunkId]) -> Vec<Option<BadChunk>> {
+        let mut problems: Vec<Option<StoreError>> = vec![None; ids.len()];
+        let (mut chunks, mut places) = (Vec::new(), Vec::new());
+        for (place, id) in ids.iter().enumerate() {
+            let wanted = self.wanted(id, self.options.digests[0]);
+            match self.options.store.get(&wanted) {
+                Ok(chunk) => {
+                    chunks.push((chunk, wanted));
+                    places.push(place);
+                }
+                Err(problem) => problems[place] = Some(problem),
+            }
         }
+        let location = self.options.store.location();
+        let opened = self.opener.open_many(self.hash, self.options.digests[0], &chunks, &location);
+        for ((place, (chunk, _)), opened) in places.into_iter().zip(&chunks).zip(opened) {
+            problems[place] = opened.err().filter(|_| !self.is_right_otherwise(chunk));
+        }
+        ids.iter().zip(problems).map(|(id, problem)| Some(self.bad(*id, problem?))).collect()
     }
-    first
+
+    /// Whether a chunk that the first digest does not name is named by another.
+    fn is_right_otherwise(&self, chunk: &Chunk) -> bool {
+        let others = self.options.digests[1..].iter();
+        let mut opened = others.map(|digest| self.opener.open(chunk, &self.wanted(&chunk.id(), *digest), ""));
+        opened.any(|opened| opened.is_ok())
+    }
+
+    fn wanted(&self, id: &ChunkId, digest: DigestKind) -> Wanted {
+        Wanted { id: *id, digest, len: WantedLen::AtMost(Limits::HOST.chunk_len_max) }
+    }
+
+    fn bad(&self, id: ChunkId, problem: StoreError) -> BadChunk {
+        let removable = self.options.repair && problem.kind == ErrorKind::Invalid;
+        let removal = removable.then(|| self.options.backend.remove(&id, self.options.form));
+        BadChunk { id, problem, removal }
+    }
 }
 
 #[cfg(test)]

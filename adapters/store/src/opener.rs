@@ -9,8 +9,9 @@ use std::sync::Arc;
 use desync_codec::HostDecoder;
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::codec::{DecodeError, Decoder as _};
+use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
-use desync_core::{Limits, VerifiedChunk};
+use desync_core::{DigestKind, Limits, Mismatch, VerifiedChunk};
 
 use crate::pool::Pool;
 use crate::{Chunk, StoreError};
@@ -56,21 +57,44 @@ impl Opener {
         wanted: &Wanted,
         store: &str,
     ) -> Result<VerifiedChunk<Arc<[u8]>>, StoreError> {
-        let invalid = |cause: &dyn core::fmt::Display| StoreError::invalid(store, &wanted.id, cause);
-        let verified = match chunk.plain() {
-            Some(plain) => plain.clone(),
-            None => {
-                let bytes = self.decode(chunk, wanted.len.max()).map_err(|error| match error {
-                    DecodeError::TooLong { .. } => unexpected_size(wanted, store),
-                    error => invalid(&error),
-                })?;
-                check_len(wanted, store, &bytes)?;
-                VerifiedChunk::check(wanted.digest, wanted.id, bytes)
-                    .map_err(|mismatch| StoreError { cause: mismatch.to_string(), ..invalid(&"") })?
-            }
-        };
-        check_len(wanted, store, verified.bytes())?;
-        Ok(verified)
+        if let Some(plain) = chunk.plain() {
+            check_len(wanted, store, plain.bytes())?;
+            return Ok(plain.clone());
+        }
+        let bytes = self.plain_bytes(chunk, wanted, store)?;
+        VerifiedChunk::check(wanted.digest, wanted.id, bytes)
+            .map_err(|mismatch| other_bytes(&mismatch, store))
+    }
+
+    /// Many chunks opened at once, hashed side by side: for each what [`Opener::open`] gives, in their order.
+    /// Their plain bytes are in memory together.
+    pub fn open_many(
+        &self,
+        hash: HashKernel,
+        digest: DigestKind,
+        chunks: &[(Chunk, Wanted)],
+        store: &str,
+    ) -> Vec<Result<VerifiedChunk<Arc<[u8]>>, StoreError>> {
+        let decoded: Vec<_> =
+            chunks.iter().map(|(chunk, wanted)| self.plain_bytes(chunk, wanted, store)).collect();
+        let named = chunks.iter().zip(&decoded);
+        let named = named.filter_map(|((_, wanted), bytes)| Some((wanted.id, bytes.as_ref().ok()?.clone())));
+        let mut checked = VerifiedChunk::check_many(hash, digest, named).into_iter();
+        let mut next = || checked.next().expect("each chunk that decodes is checked");
+        let verified = decoded
+            .into_iter()
+            .map(|bytes| bytes.and_then(|_| next().map_err(|mismatch| other_bytes(&mismatch, store))));
+        verified.collect()
+    }
+
+    /// The plain bytes of a chunk, of a length that is wanted, not verified.
+    fn plain_bytes(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> Result<Arc<[u8]>, StoreError> {
+        let bytes = self.decode(chunk, wanted.len.max()).map_err(|error| match error {
+            DecodeError::TooLong { .. } => unexpected_size(wanted, store),
+            error => StoreError::invalid(store, &wanted.id, error),
+        })?;
+        check_len(wanted, store, &bytes)?;
+        Ok(bytes)
     }
 
     /// The plain bytes of a chunk, not verified, `len_max` at most.
@@ -90,6 +114,11 @@ impl Opener {
     }
 }
 
+/// Says which bytes came instead of the wanted ones.
+fn other_bytes(mismatch: &Mismatch, store: &str) -> StoreError {
+    StoreError { cause: mismatch.to_string(), ..StoreError::invalid(store, &mismatch.expected, "") }
+}
+
 fn check_len(wanted: &Wanted, store: &str, plain: &[u8]) -> Result<(), StoreError> {
     if wanted.len.admits(plain.len() as u64) { Ok(()) } else { Err(unexpected_size(wanted, store)) }
 }
@@ -102,4 +131,30 @@ pub(crate) fn unexpected_size(wanted: &Wanted, store: &str) -> StoreError {
     };
     let cause = format!("unexpected size for chunk {}: {expected}", wanted.id);
     StoreError { cause, ..StoreError::invalid(store, &wanted.id, "") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::wanted;
+
+    fn stored(name: &[u8], bytes: &[u8]) -> (Chunk, Wanted) {
+        let wanted = wanted(name);
+        (Chunk::from_stored(wanted.id, StorageForm::Plain, Arc::from(bytes)), wanted)
+    }
+
+    #[test]
+    fn many_are_opened_as_one_by_one() {
+        let chunks = [stored(b"a", b"a"), stored(b"b", b""), stored(b"c", b"x"), stored(b"d", b"d")];
+        let opener = Opener::new();
+        let many = opener.open_many(HashKernel::REFERENCE, DigestKind::Sha512_256, &chunks, "store");
+        assert_eq!(many.len(), chunks.len());
+        for ((chunk, wanted), opened) in chunks.iter().zip(many) {
+            match (opened, opener.open(chunk, wanted, "store")) {
+                (Ok(opened), Ok(alone)) => assert_eq!(opened, alone),
+                (Err(error), Err(alone)) => assert_eq!(error.to_string(), alone.to_string()),
+                (opened, alone) => panic!("{opened:?} is not {alone:?}"),
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(super) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         bail!("'{location}' is not a local store");
     }
     let stores = session.stores(&StoreArgs::default(), Durability::Sync)?;
-    let store = stores.verifying(&location)?;
+    let store = stores.unverified(&location)?;
     let Some(backend) = store.prunable() else { bail!("store '{location}' cannot be listed") };
     let options = VerifyOptions {
         store: &store.chunks,
