@@ -1,0 +1,96 @@
+//! The frame of the wide scans: cut the data into windows of strips, report hits in order, see to the ends.
+//!
+//! The hash of 48 bytes needs nothing before them, so a window of data can be scanned in any number of places
+//! at once. It is divided into as many contiguous *strips* as a register has lanes; lane `l` rolls over strip
+//! `l`, all in step. That costs 48 bytes of filling for each strip and gives hits out of order, which a bitmap
+//! of the window puts right. The inner loop ([`ScanWindow`]) does nothing but fill, roll and test.
+//!
+//! Invariant: reports what core's scalar kernel reports (tests: `tests/scan.rs`).
+
+use desync_core::chunking::{Discriminator, Found, Kernel, WINDOW_LEN};
+
+use super::divisibility::Divisibility;
+
+/// Turns of the inner loop over a strip: in one it rolls [`WINDOW_LEN`] bytes, so that each byte leaves the
+/// hash one turn after it entered, at the same place of the turn.
+pub(super) const TURNS: usize = 21;
+
+/// Positions tested in one strip.
+pub(super) const STRIP_LEN: usize = TURNS * WINDOW_LEN;
+
+/// For each step over the strips, which lanes had a hit: bit `l` of entry `i` is position `i` of strip `l`.
+pub(super) type Hits = [u16; STRIP_LEN];
+
+/// Tests `STRIP_LEN` positions in each of `LANES` strips and marks those that pass; the hits come empty.
+///
+/// Position `i` of strip `l` is reached by rolling `i + 1` bytes on from the 48 bytes at `l · STRIP_LEN`.
+/// Exactly [`window_len`]`(LANES)` bytes are given.
+pub(super) type ScanWindow = fn(bytes: &[u8], test: Divisibility, hits: &mut Hits);
+
+/// Bytes that a window of strips is made of: its positions, and the 48 bytes before the first.
+pub(super) const fn window_len(lanes: usize) -> usize {
+    WINDOW_LEN + lanes * STRIP_LEN
+}
+
+/// Scans all of `bytes` with an inner loop for `LANES` lanes, at most 16.
+pub(super) fn scan<const LANES: usize>(
+    scan_window: ScanWindow,
+    bytes: &[u8],
+    discriminator: Discriminator,
+    found: &mut Found<'_>,
+) {
+    let Some(last_start) = bytes.len().checked_sub(window_len(LANES)) else {
+        return scan_rest(bytes, 0, discriminator, found);
+    };
+    // Windows begin by rolling, so the position before the first roll is looked at by itself.
+    let mut is_over = false;
+    Kernel::SCALAR.candidates(&bytes[..WINDOW_LEN], discriminator, &mut |p| is_over = found(p).is_break());
+    let test = Divisibility::of(discriminator);
+    let mut done = WINDOW_LEN;
+    while !is_over && done < bytes.len() {
+        // The last window reaches back over positions that were reported, unless little is left.
+        let start = (done - WINDOW_LEN).min(last_start);
+        if start == last_start && bytes.len() - done < LANES * STRIP_LEN / 4 {
+            return scan_rest(bytes, done, discriminator, found);
+        }
+        let mut hits = [0; STRIP_LEN];
+        scan_window(&bytes[start..start + window_len(LANES)], test, &mut hits);
+        is_over = hits.iter().fold(0, |all, lanes| all | lanes) != 0
+            && report::<LANES>(&hits, start + WINDOW_LEN + 1, done, found);
+        done = start + window_len(LANES);
+    }
+}
+
+/// Reports hits in ascending order, those up to `done` left out; true: stop. `first` is the position of the
+/// window's first roll.
+fn report<const LANES: usize>(hits: &Hits, first: usize, done: usize, found: &mut Found<'_>) -> bool {
+    let mut strips = [[0_u64; STRIP_LEN.div_ceil(64)]; LANES];
+    for (i, &lanes) in hits.iter().enumerate().filter(|(_, lanes)| **lanes != 0) {
+        for (lane, strip) in strips.iter_mut().enumerate() {
+            strip[i / 64] |= u64::from(lanes >> lane & 1) << (i % 64);
+        }
+    }
+    for (lane, strip) in strips.iter().enumerate() {
+        for (word, &bits) in strip.iter().enumerate() {
+            let mut bits = bits;
+            while bits != 0 {
+                let position = first + lane * STRIP_LEN + word * 64 + bits.trailing_zeros() as usize;
+                if position > done && found(position).is_break() {
+                    return true;
+                }
+                bits &= bits - 1;
+            }
+        }
+    }
+    false
+}
+
+/// What is too short for a window goes to the scalar kernel, from the first position after `done`.
+fn scan_rest(bytes: &[u8], done: usize, discriminator: Discriminator, found: &mut Found<'_>) {
+    let start = (done + 1).saturating_sub(WINDOW_LEN);
+    // A kernel that stops at the first candidate is as good as any here: what is left is short.
+    let mut is_over = false;
+    Kernel::SCALAR.candidates(&bytes[start..], discriminator, &mut |position| {
+        is_over = is_over || found(start + position).is_break();
+    });
+}
