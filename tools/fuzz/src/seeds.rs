@@ -19,6 +19,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "zstd" | "host-decoder" => stored_chunks(),
         "chunk-name" => names(),
         "chunker" => blobs(),
+        "kernels" => repeated(),
         "protocol" => sessions(),
         "link" => links(),
         _ => Vec::new(),
@@ -79,4 +80,11 @@ fn links() -> Vec<Vec<u8>> {
             line.repeat(2)
         })
         .collect()
+}
+
+/// For the kernels: how often what follows is repeated, the discriminator less one, the first chunk's length.
+fn repeated() -> Vec<Vec<u8>> {
+    let heads: [&[u8]; 4] = [&[40, 23, 0, 100], &[20, 0, 0, 0], &[60, 191, 0, 255], &[25, 102, 15, 30]];
+    let part = [&desync_test_kit::prng(700, 9)[..], &[0; 100]].concat();
+    heads.iter().map(|head| [head, &part[..]].concat()).collect()
 }

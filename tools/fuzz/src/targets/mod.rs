@@ -4,6 +4,7 @@ mod chunk_name;
 mod chunker;
 mod decoders;
 mod index;
+mod kernels;
 mod link;
 mod planner;
 mod protocol;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "host-decoder", run: decoders::run_host, len_max: 16 << 10 },
     Target { name: "chunk-name", run: chunk_name::run, len_max: 128 },
     Target { name: "chunker", run: chunker::run, len_max: 8 << 10 },
+    Target { name: "kernels", run: kernels::run, len_max: 2 << 10 },
     Target { name: "planner", run: planner::run, len_max: 8 << 10 },
     Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },
