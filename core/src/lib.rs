@@ -24,6 +24,7 @@ pub mod format;
 pub mod limits;
 pub mod plan;
 pub mod protocol;
+pub mod update;
 mod verified;
 
 pub use digest::{ChunkId, DigestKind, HashKernel};

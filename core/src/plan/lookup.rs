@@ -85,6 +85,24 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
         Ok(Self { list, slots, key })
     }
 
+    /// The same one chunk at a time, for lists that may fail and be asked again.
+    ///
+    /// # Errors
+    /// [`LookupError::TooFewSlots`] and [`LookupError::TooManyChunks`].
+    pub fn builder(
+        list: &'w L,
+        slots: &'w mut [u64],
+        key: u64,
+    ) -> Result<LookupBuilder<'w, L>, LookupError<L::Error>> {
+        if list.len() > POSITIONS_MAX {
+            return Err(LookupError::TooManyChunks);
+        }
+        let (needed, given) = (slots_needed(list.len()), slots.len());
+        let slots = slots.get_mut(..needed).ok_or(LookupError::TooFewSlots { needed, given })?;
+        slots.fill(0);
+        Ok(LookupBuilder { list, slots, key: Key::expand(key), next: 0 })
+    }
+
     /// The list that is looked up.
     #[must_use]
     pub const fn list(&self) -> &'w L {
@@ -116,6 +134,36 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
     #[inline]
     pub(super) fn touch(&self, id: &ChunkId) {
         black_box(self.slots[home_of(self.key.hash(id), self.slots.len())]);
+    }
+}
+
+/// A [`Lookup`] in the making; made by [`Lookup::builder`].
+pub struct LookupBuilder<'w, L> {
+    list: &'w L,
+    slots: &'w mut [u64],
+    key: Key,
+    next: u32,
+}
+
+impl<'w, L: ChunkList> LookupBuilder<'w, L> {
+    /// Enters the next chunk; whether there was one.
+    ///
+    /// # Errors
+    /// The list's own, with nothing entered: the same chunk can be tried again.
+    pub fn enter_next(&mut self) -> Result<bool, L::Error> {
+        if self.next >= self.list.len() {
+            return Ok(false);
+        }
+        let hash = self.key.hash(&self.list.id(self.next)?);
+        enter(self.list, self.slots, hash, self.next)?;
+        self.next += 1;
+        Ok(true)
+    }
+
+    /// The lookup of what has been entered.
+    #[must_use]
+    pub fn finish(self) -> Lookup<'w, L> {
+        Lookup { list: self.list, slots: self.slots, key: self.key }
     }
 }
 

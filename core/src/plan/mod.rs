@@ -14,7 +14,7 @@ pub mod zero;
 
 pub use bits::Bits;
 pub use chunk_list::ChunkList;
-pub use lookup::{Lookup, LookupError};
+pub use lookup::{Lookup, LookupBuilder, LookupError};
 pub use planner::{PlanInput, PlanSeed, Planner};
 pub use step::{Source, Step};
 pub use summary::{Amount, PlanSummary};

@@ -1,0 +1,90 @@
+//! What a bootloader needs: which slot to start, and what to write down before it does.
+//!
+//! | phase | boots left | starts | written down first |
+//! |---|---|---|---|
+//! | idle, staged | | the active slot | nothing |
+//! | trial | 1 or more | the other slot | one boot less |
+//! | trial | 0 | the active slot | idle: the new image has failed |
+//!
+//! Invariant: an image on trial never starts more often than it has boots, since each is written down,
+//! durably, before it happens (test: `power_cut_in_the_bootloader`).
+
+use super::flash::Flash;
+use super::journal::Journal;
+use super::layout::{Layout, Slot};
+#[cfg(test)]
+use super::planted::Planted;
+use super::record::{Phase, State};
+
+/// Which slot to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Choice {
+    /// The slot.
+    pub slot: Slot,
+    /// What must be durable before it starts; `None` if the state stays.
+    pub next: Option<State>,
+}
+
+/// The decision by itself, without a device.
+#[must_use]
+pub fn choose(state: &State) -> Choice {
+    match state.phase {
+        Phase::Idle | Phase::Staged => Choice { slot: state.active, next: None },
+        Phase::Trial { boots_left } => match boots_left.checked_sub(1) {
+            Some(boots_left) => Choice {
+                slot: state.active.other(),
+                next: Some(State { phase: Phase::Trial { boots_left }, ..*state }),
+            },
+            None => Choice { slot: state.active, next: Some(State { phase: Phase::Idle, ..*state }) },
+        },
+    }
+}
+
+/// Reads the journal, decides, writes the decision down: the slot to start.
+///
+/// # Errors
+/// The device's own. A bootloader that cannot read its journal had better start slot A than none.
+pub async fn start<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Slot, F::Error> {
+    let mut journal = mount(flash, layout).await?;
+    let choice = choose(&journal.state);
+    if let Some(next) = choice.next {
+        journal.append(flash, next).await?;
+    }
+    Ok(choice.slot)
+}
+
+/// Called by an image that works: from now on it is the one that boots.
+///
+/// Whether an image was on trial. Does nothing if none is.
+///
+/// # Errors
+/// The device's own; call again.
+pub async fn confirm<F: Flash>(flash: &mut F, layout: &Layout) -> Result<bool, F::Error> {
+    let mut journal = mount(flash, layout).await?;
+    let state = journal.state;
+    let on_trial = matches!(state.phase, Phase::Trial { .. });
+    if on_trial {
+        let confirmed = State { active: state.active.other(), phase: Phase::Idle, ..state };
+        journal.append(flash, confirmed).await?;
+    }
+    Ok(on_trial)
+}
+
+/// What the journal says.
+///
+/// # Errors
+/// The device's own.
+pub async fn state<F: Flash>(flash: &mut F, layout: &Layout) -> Result<State, F::Error> {
+    Ok(mount(flash, layout).await?.state)
+}
+
+async fn mount<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Journal, F::Error> {
+    Journal::mount(
+        flash,
+        layout.journal,
+        #[cfg(test)]
+        Planted::Nothing,
+    )
+    .await
+}

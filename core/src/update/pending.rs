@@ -1,0 +1,56 @@
+//! The gate for chunks that no memory holds: bytes may reach the inactive slot before their name is known,
+//! but they *count* only afterwards.
+//!
+//! A host writes through [`crate::VerifiedBytes`]. A device that streams a chunk of 256 KiB through a sector
+//! of 4 KiB cannot: the first sector is in flash before the last byte has come. What stands in for that gate:
+//!
+//! - the slot that is written to never boots, whatever is in it, until it is [`Proven`];
+//! - a chunk is finished only by [`PendingChunk::check`], which compares digest and length;
+//! - only reading every chunk back from flash and finding its digest right makes a [`Proven`], and only a
+//!   `Proven` puts the slot on trial.
+
+use crate::digest::{ChunkId, DigestKind, Hasher};
+use crate::format::ChunkEntry;
+
+/// A chunk whose bytes are passing by.
+pub(super) struct PendingChunk {
+    hasher: Hasher,
+    id: ChunkId,
+    missing: u64,
+}
+
+/// Bytes that cannot be the chunk's: too many, too few, or of another digest.
+pub(super) struct NotThatChunk;
+
+impl PendingChunk {
+    pub(super) fn new(digest: DigestKind, entry: &ChunkEntry) -> Self {
+        Self { hasher: digest.hasher(), id: entry.id, missing: entry.len() }
+    }
+
+    /// Takes the next bytes. They must not be written if this refuses them: they would be the neighbour's.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), NotThatChunk> {
+        self.missing = self.missing.checked_sub(bytes.len() as u64).ok_or(NotThatChunk)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Bytes still to come.
+    pub(super) const fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// The end of the chunk.
+    pub(super) fn check(self) -> Result<(), NotThatChunk> {
+        if self.missing == 0 && self.hasher.finish() == self.id { Ok(()) } else { Err(NotThatChunk) }
+    }
+}
+
+/// Says that every chunk of the inactive slot was read back and is right. Made by the read-back only.
+pub(super) struct Proven(());
+
+impl Proven {
+    /// The end of a read-back that found no fault; called by [`super::proof`] alone.
+    pub(super) const fn by_reading_back() -> Self {
+        Self(())
+    }
+}
