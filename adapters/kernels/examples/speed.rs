@@ -24,9 +24,9 @@ const ROUNDS: usize = 25;
 fn main() {
     let bytes = desync_test_kit::prng(LEN, 1);
     println!("{ROUNDS} rounds over {} MiB, one core, GB/s (ratio to the first)\n", LEN >> 20);
-    let scans =
-        Kernels::available().map(|(_, kernels)| kernels.scan).filter(|kernel| kernel.name() != "scalar");
-    let scans: Vec<Kernel> = [Kernel::SCALAR].into_iter().chain(scans).collect();
+    let mut scans: Vec<Kernel> = Kernels::available().map(|(_, kernels)| kernels.scan).collect();
+    scans.dedup_by_key(|kernel| kernel.name());
+    scans.reverse();
     report("scan", scans.iter().map(|kernel| (kernel.name(), || scan(*kernel, &bytes))).collect());
 
     let hashes = Kernels::available().map(|(_, kernels)| kernels.hash);

@@ -77,6 +77,7 @@ mod processor {
     // The operating system must save the wide registers too; these look for that as well.
     cpufeatures::new!(avx512, "avx512f", "avx512bw", "avx512vbmi");
     cpufeatures::new!(avx2, "avx2");
+    cpufeatures::new!(sha, "sha", "sse4.1");
 
     pub(super) fn has_avx512() -> bool {
         avx512::get()
@@ -84,6 +85,11 @@ mod processor {
 
     pub(super) fn has_avx2() -> bool {
         avx2::get()
+    }
+
+    /// Whether `sha2` hashes SHA-256 by the processor's own instructions.
+    pub(crate) fn has_sha() -> bool {
+        sha::get()
     }
 }
 
@@ -98,6 +104,8 @@ mod processor {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use processor::has_sha;
 use processor::{has_avx2, has_avx512};
 
 #[cfg(test)]

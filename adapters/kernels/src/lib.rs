@@ -3,12 +3,12 @@
 //! | level | scan | SHA-512/256 | SHA-256 | needs |
 //! |---|---|---|---|---|
 //! | `avx512` | 16 strips | 8 lanes | 16 lanes | AVX-512 F, BW, VBMI |
-//! | `avx2` | 8 strips | 4 lanes | 8 lanes | AVX2 |
+//! | `avx2` | 8 strips | 4 lanes | 8 lanes, or one stream with SHA-NI | AVX2 |
 //! | `scalar` | one stream | one stream | one stream | nothing |
 //!
-//! "One stream" for digests is the `sha2` crate, which uses the SHA instructions of x86-64 and ARMv8 itself; where
-//! AVX2 is there, eight lanes beat the former (`examples/speed.rs` tells by how much on a machine). ARMv8 has the
-//! `scalar` level alone: its 128-bit registers hold but two states of SHA-512 or four strips.
+//! "One stream" for digests is the `sha2` crate, which uses the SHA instructions of x86-64 and ARMv8 itself.
+//! ARMv8 has the `scalar` level alone: its 128-bit registers hold but two states of SHA-512 or four strips.
+//! `examples/speed.rs` measures what each of these is worth on a machine.
 //!
 //! [`Kernels::detect`] chooses once, at start; after that kernels are values. What lives here must not know
 //! files, stores, threads or the environment.
@@ -62,20 +62,26 @@ impl Kernels {
         kernels.map(|(_, kernels)| kernels).ok_or(LevelError::Missing(level))
     }
 
-    /// Every level that this machine has, fastest first, with its kernels. Never empty.
+    /// Every set of kernels that this machine can run, fastest first, with its level. Never empty. Of a level
+    /// with several, the first is the one that is taken.
     pub fn available() -> impl Iterator<Item = (Level, Self)> {
         let levels = Level::ALL.into_iter().filter(|level| level.is_available());
-        levels.map(|level| (level, Self::of_available(level)))
+        levels.flat_map(|level| Self::of_available(level).iter().map(move |kernels| (level, *kernels)))
     }
 
     /// `level` must have been found available: its kernels rely on it.
-    fn of_available(level: Level) -> Self {
+    fn of_available(level: Level) -> &'static [Self] {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => Self { scan: scan::AVX512, hash: digest::AVX512 },
+            Level::Avx512 => &[Self { scan: scan::AVX512, hash: digest::AVX512 }],
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Self { scan: scan::AVX2, hash: digest::AVX2 },
-            _ => Self::SCALAR,
+            Level::Avx2 if level::has_sha() => &[
+                Self { scan: scan::AVX2, hash: digest::AVX2_SHA },
+                Self { scan: scan::AVX2, hash: digest::AVX2 },
+            ],
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => &[Self { scan: scan::AVX2, hash: digest::AVX2 }],
+            _ => &[Self::SCALAR],
         }
     }
 }

@@ -11,7 +11,7 @@ use desync_test_kit::prng;
 use proptest::prelude::*;
 
 /// Positions in one strip, and the lanes of the widths: lengths around them are where a frame goes wrong.
-const STRIP_LEN: usize = 1008;
+const STRIP_LEN: usize = 31 * WINDOW_LEN;
 const LANES: [usize; 2] = [8, 16];
 
 fn discriminator(d: u32) -> Discriminator {

@@ -17,7 +17,7 @@ pub(super) const SHA512_X4: Compressor<Sha512_256, 4> = Compressor {
 pub(super) const SHA256_X8: Compressor<Sha256, 8> = Compressor {
     // SAFETY: as above.
     compress: |states, blocks| unsafe { narrow::compress(states, blocks) },
-    few: 4,
+    few: 3,
 };
 
 /// SHA-512: words of 64 bits.

@@ -19,7 +19,7 @@ mod avx512;
 
 #[cfg(target_arch = "x86_64")]
 mod kernels {
-    use desync_core::digest::{DigestKind, HashKernel};
+    use desync_core::digest::{ChunkId, DigestKind, HashKernel};
 
     use super::function::{Sha256, Sha512_256};
     use super::lanes::digest_many;
@@ -41,7 +41,21 @@ mod kernels {
             DigestKind::Sha512_256 => digest_many::<Sha512_256, 4>(avx2::SHA512_X4, chunks, ids),
             DigestKind::Sha256 => digest_many::<Sha256, 8>(avx2::SHA256_X8, chunks, ids),
         });
+
+    /// Needs [`crate::Level::Avx2`]; for processors with instructions for SHA-256, of which one stream is a tenth
+    /// faster than eight lanes. Sixteen lanes are twice as fast as those.
+    pub(crate) const AVX2_SHA: HashKernel =
+        HashKernel::new("avx2+sha-ni", BATCH_LEN, |digest, chunks, ids| match digest {
+            DigestKind::Sha512_256 => digest_many::<Sha512_256, 4>(avx2::SHA512_X4, chunks, ids),
+            DigestKind::Sha256 => one_by_one(digest, chunks, ids),
+        });
+
+    fn one_by_one(digest: DigestKind, chunks: &[&[u8]], ids: &mut [ChunkId]) {
+        for (id, chunk) in ids.iter_mut().zip(chunks) {
+            *id = digest.id_of(chunk);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use kernels::{AVX2, AVX512};
+pub(crate) use kernels::{AVX2, AVX2_SHA, AVX512};

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "loads of vectors, and calls of functions for one instruction set")]
 
 use core::arch::x86_64::*;
+use core::hint::black_box;
 
 use desync_core::chunking::rolling_hash::TABLE;
 use desync_core::chunking::{Discriminator, Found, WINDOW_LEN};
@@ -40,6 +41,9 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
 fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
     let table = Table::new();
     let test = Test::new(test);
+    // Hidden from the compiler, which would merge it with other permutes into one kind that takes thrice as long.
+    let by_byte = black_box(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    let by_byte = _mm512_broadcast_i32x4(by_byte);
     let mut hash = _mm512_setzero_si512();
     // The words of the last 48 bytes, rotated as they leave: by 48, which is 16.
     let mut leaving = [[hash; 4]; FOURS];
@@ -47,7 +51,7 @@ fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
     for turn in 0..=TURNS {
         let mut hits = turn.checked_sub(1).map(|turn| &mut hits[turn * WINDOW_LEN..][..WINDOW_LEN]);
         for step in 0..STEPS {
-            let rows = four_bytes_each(bytes, turn * STEPS + step);
+            let rows = four_bytes_each(bytes, turn * STEPS + step, by_byte);
             for (i, row) in rows.iter().enumerate() {
                 let four = step * 4 + i;
                 let words = table.words_of(*row);
@@ -166,10 +170,11 @@ impl Table {
 const REACH: usize = (LANES - 1) * STRIP_LEN + STEP;
 
 /// Transposes the sixteen bytes at `step` of each of the sixteen strips, so that vector `i` holds bytes
-/// `4·i..4·i + 4` of every strip; within each 128 bits, byte `j` of the strips before their byte `j + 1`.
+/// `4·i..4·i + 4` of every strip; within each 128 bits, byte `j` of the strips before their byte `j + 1`:
+/// `by_byte` transposes four times four bytes.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn four_bytes_each(bytes: &[u8], step: usize) -> [__m512i; 4] {
+fn four_bytes_each(bytes: &[u8], step: usize, by_byte: __m512i) -> [__m512i; 4] {
     let bytes = bytes[step * STEP..].first_chunk::<REACH>().expect("a window is all its strips");
     let mut rows = [_mm512_setzero_si512(); 4];
     for (i, row) in rows.iter_mut().enumerate() {
@@ -182,9 +187,6 @@ fn four_bytes_each(bytes: &[u8], step: usize) -> [__m512i; 4] {
     let [a, b, c, d] = rows;
     let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    // Hidden from the compiler, which would merge it with the step before into permutes that take thrice as long.
-    let by_byte = core::hint::black_box(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-    let by_byte = _mm512_broadcast_i32x4(by_byte);
     [
         _mm512_shuffle_epi8(_mm512_unpacklo_epi64(ab_low, cd_low), by_byte),
         _mm512_shuffle_epi8(_mm512_unpackhi_epi64(ab_low, cd_low), by_byte),

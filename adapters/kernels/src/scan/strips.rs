@@ -12,8 +12,10 @@ use desync_core::chunking::{Discriminator, Found, Kernel, WINDOW_LEN};
 use super::divisibility::Divisibility;
 
 /// Turns of the inner loop over a strip: in one it rolls [`WINDOW_LEN`] bytes, so that each byte leaves the
-/// hash one turn after it entered, at the same place of the turn.
-pub(super) const TURNS: usize = 21;
+/// hash one turn after it entered, at the same place of the turn. More turns make the filling cheaper (one turn
+/// in each strip) and a scan that stops early dearer; a strip that is no multiple of some high power of two keeps
+/// the strips out of each other's places in the cache.
+pub(super) const TURNS: usize = 31;
 
 /// Positions tested in one strip.
 pub(super) const STRIP_LEN: usize = TURNS * WINDOW_LEN;
