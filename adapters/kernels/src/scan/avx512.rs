@@ -56,29 +56,32 @@ fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
                 let four = step * 4 + i;
                 let words = table.words_of(*row);
                 let leaving = &mut leaving[four];
-                let passing = [
+                let quotients = [
                     roll(&mut hash, words[0], &mut leaving[0], &test),
                     roll(&mut hash, words[1], &mut leaving[1], &test),
                     roll(&mut hash, words[2], &mut leaving[2], &test),
                     roll(&mut hash, words[3], &mut leaving[3], &test),
                 ];
-                if passing[0] | passing[1] | passing[2] | passing[3] != 0
+                // One comparison tells that none of the four passes, which is nearly always so.
+                if test.passing(least(quotients)) != 0
                     && let Some(hits) = &mut hits
                 {
-                    hits[four * 4..][..4].copy_from_slice(&passing);
+                    for (hits, quotient) in hits[four * 4..][..4].iter_mut().zip(quotients) {
+                        *hits = test.passing(quotient);
+                    }
                 }
             }
         }
     }
 }
 
-/// Rolls every strip by one byte, whose words are `entering`; says where the hash passes.
+/// Rolls every strip by one byte, whose words are `entering`; gives what the test compares.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn roll(hash: &mut __m512i, entering: __m512i, leaving: &mut __m512i, test: &Test) -> u16 {
+fn roll(hash: &mut __m512i, entering: __m512i, leaving: &mut __m512i, test: &Test) -> __m512i {
     *hash = _mm512_ternarylogic_epi32::<0x96>(_mm512_rol_epi32::<1>(*hash), entering, *leaving);
     *leaving = _mm512_rol_epi32::<16>(entering);
-    test.passing(*hash)
+    test.quotient(*hash)
 }
 
 /// [`Divisibility`] in every lane.
@@ -102,12 +105,25 @@ impl Test {
         }
     }
 
+    /// The quotient of each lane that holds a multiple; elsewhere, more than any quotient.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    fn passing(&self, hash: __m512i) -> u16 {
+    fn quotient(&self, hash: __m512i) -> __m512i {
         let product = _mm512_add_epi32(_mm512_mullo_epi32(hash, self.factor), self.summand);
-        _mm512_cmple_epu32_mask(_mm512_rorv_epi32(product, self.shift), self.limit)
+        _mm512_rorv_epi32(product, self.shift)
     }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn passing(&self, quotient: __m512i) -> u16 {
+        _mm512_cmple_epu32_mask(quotient, self.limit)
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn least([a, b, c, d]: [__m512i; 4]) -> __m512i {
+    _mm512_min_epu32(_mm512_min_epu32(a, b), _mm512_min_epu32(c, d))
 }
 
 /// The table of words in planes: `planes[k][q]` holds byte `k` of the words `64·q..64·q + 64`.
