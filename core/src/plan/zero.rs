@@ -50,11 +50,11 @@ impl ZeroChunk {
 /// `len` comes from a checked index, so it is within [`crate::Limits::chunk_len_max`].
 #[must_use]
 pub fn zero_id(digest: DigestKind, len: u64) -> ChunkId {
-    static ZEROS: [u8; 4096] = [0; 4096];
+    static ZEROS: [u8; 256] = [0; 256]; // short: it takes up flash on a device
     let mut hasher = digest.hasher();
     let mut left = len;
     while left > 0 {
-        // At most 4096, so it fits any `usize`.
+        // At most 256, so it fits any `usize`.
         let piece = left.min(ZEROS.len() as u64) as usize;
         hasher.update(&ZEROS[..piece]);
         left -= piece as u64;

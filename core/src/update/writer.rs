@@ -10,6 +10,9 @@
 //! | erase, program, sync | in flux: s | erases s whatever it reads |
 //! | record | nothing in flux | believes digests of what it reads |
 
+use core::future::Future;
+use core::pin::{Pin, pin};
+
 use super::flash::Flash;
 use super::journal::Journal;
 use super::layout::Region;
@@ -48,6 +51,17 @@ impl<'b> SectorWriter<'b> {
     ///
     /// The caller has seen to it that they fit the region.
     pub(super) async fn push<F: Flash>(
+        &mut self,
+        flash: &mut F,
+        journal: Option<&mut Journal>,
+        bytes: &[u8],
+    ) -> Result<(), F::Error> {
+        // Behind a pointer, so that the many places that push share one copy of the code.
+        let pushing: Pin<&mut dyn Future<Output = _>> = pin!(self.push_all(flash, journal, bytes));
+        pushing.await
+    }
+
+    async fn push_all<F: Flash>(
         &mut self,
         flash: &mut F,
         mut journal: Option<&mut Journal>,
