@@ -22,6 +22,7 @@ pub(crate) struct Session {
     /// The digest insisted upon.
     pub(crate) digest: Option<DigestKind>,
     pub(crate) cancel: Cancel,
+    kernels: Kernels,
     /// What relative keys of the config and relative locations are relative to.
     pub(crate) working_dir: PathBuf,
 }
@@ -37,7 +38,8 @@ impl Session {
         let digest = settings::digest(global.digest.as_deref())?;
         // Without a working directory, what is relative is relative to the root.
         let working_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        Ok(Self { config, config_file, digest, cancel, working_dir })
+        let kernels = settings::kernels::kernels()?;
+        Ok(Self { config, config_file, digest, cancel, kernels, working_dir })
     }
 
     /// What is needed to open the stores of this command.
@@ -58,7 +60,7 @@ impl Session {
 
     /// What a pipeline is given.
     pub(crate) fn context<'a>(&'a self, workers: NonZeroUsize, progress: &'a ProgressDisplay) -> Context<'a> {
-        Context { workers, progress, cancel: &self.cancel, kernels: Kernels::SCALAR }
+        Context { workers, progress, cancel: &self.cancel, kernels: self.kernels }
     }
 }
 

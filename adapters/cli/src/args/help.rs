@@ -41,6 +41,7 @@ Examples, on the machine that extracts:
   CASYNC_REMOTE_PATH=desync casync extract --store=user@host:/srv/store image.caibx image.img
   CASYNC_REMOTE_PATH=desync desync extract -s ssh://user@host/srv/store image.caibx image.img";
 
+#[cfg(feature = "serve-link")]
 pub(super) const SERVE_LINK: &str = "\
 Examples:
   desync serve-link -s /srv/store firmware.caibx /dev/ttyUSB0

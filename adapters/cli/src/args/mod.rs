@@ -19,6 +19,7 @@ mod upkeep;
 mod usage;
 
 use std::ffi::OsString;
+use std::sync::LazyLock;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -30,7 +31,9 @@ pub(crate) use program::ConfigArgs;
 #[cfg(feature = "manual")]
 pub(crate) use program::{CompletionArgs, ManpageArgs};
 pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, VerifyIndexArgs};
-pub(crate) use serving::{PullArgs, ServeLinkArgs};
+pub(crate) use serving::PullArgs;
+#[cfg(feature = "serve-link")]
+pub(crate) use serving::ServeLinkArgs;
 pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
 pub(crate) use upkeep::{PruneArgs, VerifyArgs};
@@ -71,6 +74,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Prune(PruneArgs),
     Pull(PullArgs),
+    #[cfg(feature = "serve-link")]
     ServeLink(ServeLinkArgs),
     Config(ConfigArgs),
     #[cfg(feature = "manual")]
@@ -79,9 +83,13 @@ pub(crate) enum Command {
     Completion(CompletionArgs),
 }
 
+/// What `--version` says, behind the name of the program.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), crate::settings::kernels::in_words()));
+
 /// The definition of the command line, with the parsing rules of Go desync laid over it.
 pub(crate) fn definition() -> clap::Command {
-    pflag::like_pflag(<Cli as clap::CommandFactory>::command())
+    pflag::like_pflag(<Cli as clap::CommandFactory>::command().long_version(VERSION.as_str()))
 }
 
 /// Reads a command line, the program's name first.

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 
 use super::help;
+#[cfg(feature = "serve-link")]
 use super::shared::{SourceArgs, StoreArgs};
+#[cfg(feature = "serve-link")]
 use crate::settings::notation;
 
 /// Serve the chunks of a local store on stdin and stdout
@@ -31,6 +33,7 @@ pub(crate) struct PullArgs {
     pub(crate) store: OsString,
 }
 
+#[cfg(feature = "serve-link")]
 /// Serve an index and its chunks to a device on a serial line or socket
 ///
 /// The device asks for pieces of the index and of chunks, as its updater needs them. The language is safe on

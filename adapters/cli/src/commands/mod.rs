@@ -18,6 +18,7 @@ mod make;
 mod manpage;
 mod prune;
 mod pull;
+#[cfg(feature = "serve-link")]
 mod serve_link;
 mod verify;
 mod verify_index;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Verify(args) => verify::run(&args, session),
         Command::Prune(args) => prune::run(&args, session),
         Command::Pull(args) => pull::run(&args, session),
+        #[cfg(feature = "serve-link")]
         Command::ServeLink(args) => serve_link::run(&args, session),
         Command::Config(args) => config::run(&args, session),
         #[cfg(feature = "manual")]

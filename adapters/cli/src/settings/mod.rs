@@ -5,7 +5,9 @@
 //! path names where the meaning of an argument depends on it.
 
 mod chunk_sizes;
+#[cfg(feature = "serve-link")]
 mod device;
+pub(crate) mod kernels;
 pub(crate) mod location;
 pub(crate) mod notation;
 mod profile;
@@ -13,6 +15,7 @@ mod seeds;
 mod stores;
 
 pub(crate) use chunk_sizes::{cut_rule, sizes};
+#[cfg(feature = "serve-link")]
 pub(crate) use device::DeviceLine;
 pub(crate) use location::{Location, Scheme};
 pub(crate) use profile::Profile;

@@ -4,6 +4,7 @@
 mod exit_codes;
 mod extracting;
 mod filling;
+mod kernels;
 mod making;
 mod peers;
 mod program;
