@@ -23,7 +23,7 @@ use crate::{Context, Error, Phase};
 const PIECES_PER_WORKER: usize = 4;
 
 /// Bytes of zeros written at a time.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+const ZEROS_LEN: u64 = 64 << 10;
 
 /// One chunk of the blob and where its bytes come from.
 pub(crate) struct Piece {
@@ -125,9 +125,10 @@ fn obtain(piece: &Piece, supplies: Supplies<'_>, fetcher: &Fetcher<'_>) -> Resul
 }
 
 fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {
+    let zeros = vec![0; len.min(ZEROS_LEN) as usize];
     while len > 0 {
-        let now = len.min(ZEROS.len() as u64);
-        out.write_all(&ZEROS[..now as usize])?;
+        let now = len.min(ZEROS_LEN);
+        out.write_all(&zeros[..now as usize])?;
         len -= now;
     }
     Ok(())

@@ -4,10 +4,12 @@
 //! lives here, and nothing that CI does is written anywhere else.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+mod boards;
 mod checks;
 mod demo;
 mod setup;
 mod shell;
+mod sizes;
 mod steps;
 mod tidy;
 mod tools;
@@ -40,6 +42,17 @@ enum Task {
     Deny,
     /// Build the core for bare machines, with and without its features, and the firmware
     NoStd,
+    /// Build for a machine: armv7 and aarch64 give a static Linux program
+    Board {
+        /// Which machine
+        name: String,
+    },
+    /// Build what we ship for small machines and compare its sizes with their budgets
+    Sizes {
+        /// Print an object of the sizes in bytes
+        #[arg(long)]
+        json: bool,
+    },
     /// Run firmware on emulated machines
     Hil,
     /// Fuzz every decoder, or one, for some seconds each
@@ -83,6 +96,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Deny => checks::deny(),
         Task::NoStd => checks::no_std(),
+        Task::Board { name } => boards::build(&name),
+        Task::Sizes { json } => sizes::run(json),
         Task::Hil => checks::hil(),
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
         Task::Corpus => tools::corpus(&[]),

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 
+use crate::boards::LINUX_BOARDS;
 use crate::checks::BARE_TARGETS;
 use crate::shell::{cargo, has, is_ci, output, program, run};
 
@@ -19,6 +20,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("btrfs-progs", "a file system with reflinks for tests"),
     ("strace", "faults at chosen system calls in tests"),
     ("xz-utils", "unpacks Debian packages"),
+    ("gcc-arm-linux-gnueabihf", "links the static program for armv7"),
+    ("libc6-dev-armhf-cross", "C library of that program"),
+    ("gcc-aarch64-linux-gnu", "compiles libzstd for aarch64"),
+    ("libc6-dev-arm64-cross", "headers for that"),
+    ("qemu-user-static", "runs both programs in tests"),
 ];
 
 /// Parts of the Rust toolchain that checks use.
@@ -88,7 +94,8 @@ fn toolchain() -> anyhow::Result<()> {
         return Ok(());
     }
     let targets = output(&mut program("rustup", &["target", "list", "--installed"]))?;
-    for target in BARE_TARGETS.iter().filter(|target| !targets.lines().any(|line| line == **target)) {
+    let wanted = BARE_TARGETS.into_iter().chain(LINUX_BOARDS.iter().map(|board| board.target));
+    for target in wanted.filter(|target| !targets.lines().any(|line| line == *target)) {
         eprintln!("installing Rust target {target}");
         run(&mut program("rustup", &["target", "add", target]))?;
     }

@@ -12,7 +12,7 @@ use crate::disk::{DiskFile, FileKind, Owner};
 /// Block size to align to where the system does not say.
 const BLOCK_SIZE_DEFAULT: u64 = 4096;
 /// Zeros are written by at most this many bytes at a time.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+const ZEROS_LEN: u64 = 64 << 10;
 /// Device ranges are zeroed by the kernel in multiples of this: no logical sector is larger.
 const SECTOR_MAX: u64 = 4096;
 
@@ -35,10 +35,12 @@ impl HostFile {
     }
 
     fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
+        // From the allocator, which has zeros at hand, and not from the program, which would carry them.
+        let zeros = vec![0; (range.end - range.start).min(ZEROS_LEN) as usize];
         let mut at = range.start;
         while at < range.end {
-            let piece = (range.end - at).min(ZEROS.len() as u64);
-            self.file.write_all_at(&ZEROS[..piece as usize], at)?;
+            let piece = (range.end - at).min(ZEROS_LEN);
+            self.file.write_all_at(&zeros[..piece as usize], at)?;
             at += piece;
         }
         Ok(())
