@@ -1,0 +1,122 @@
+//! Building for machines by name: `cargo xtask board NAME`.
+//!
+//! Here: static Linux programs. They use the machine's cross compilers for the C parts and are made small by
+//! the profile `board` and the feature set of the same name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::shell::{cargo, has, is_ci, program, run, workspace_root};
+
+/// A machine with Linux that gets one static program.
+pub(crate) struct LinuxBoard {
+    /// What it is called here.
+    pub(crate) name: &'static str,
+    /// What Rust calls it.
+    pub(crate) target: &'static str,
+    /// What compiles the C parts.
+    compiler: &'static str,
+    /// What links.
+    linker: &'static str,
+    /// For rustc, besides [`RUST_FLAGS`].
+    flags: &'static str,
+    /// What runs its programs here.
+    pub(crate) emulator: &'static str,
+}
+
+/// One file without relocations; a panic ends the program, so nothing unwinds.
+const RUST_FLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no";
+
+/// libzstd's own switches for small code; they change no byte that it writes.
+const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections \
+    -DHUF_FORCE_DECOMPRESS_X1=1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DZSTD_NO_INLINE=1";
+
+/// All of them.
+pub(crate) const LINUX_BOARDS: [LinuxBoard; 2] = [
+    LinuxBoard {
+        name: "armv7",
+        target: "armv7-unknown-linux-gnueabihf",
+        compiler: "arm-linux-gnueabihf-gcc",
+        linker: "arm-linux-gnueabihf-gcc",
+        // No instructions for SHA to fall back from: the small code is what there is room for.
+        flags: "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"",
+        emulator: "qemu-arm-static",
+    },
+    LinuxBoard {
+        name: "aarch64",
+        target: "aarch64-unknown-linux-musl",
+        compiler: "aarch64-linux-gnu-gcc",
+        linker: "rust-lld",
+        // Its linker can leave out the tables of the unwinder that the standard library brings.
+        flags: "-C link-self-contained=yes -C link-arg=--no-eh-frame-hdr -C link-arg=-Ttools/xtask/no-unwinding.ld",
+        emulator: "qemu-aarch64-static",
+    },
+];
+
+/// Builds for a machine, tries the result out, and says where it is.
+pub(crate) fn build(name: &str) -> anyhow::Result<()> {
+    let board = find(name)?;
+    let built = board.build()?;
+    let len = built.metadata().with_context(|| built.display().to_string())?.len();
+    if has(board.emulator) || is_ci() {
+        board.try_out(&built)?;
+    } else {
+        eprintln!("not tried out: {} is missing; `cargo xtask setup` installs it", board.emulator);
+    }
+    println!("{} ({len} bytes)", built.display());
+    Ok(())
+}
+
+fn find(name: &str) -> anyhow::Result<&'static LinuxBoard> {
+    let known = || LINUX_BOARDS.map(|board| board.name).join(", ");
+    let found = LINUX_BOARDS.iter().find(|board| board.name == name);
+    found.with_context(|| format!("no board {name:?}; there are {}", known()))
+}
+
+impl LinuxBoard {
+    /// Builds the program; gives its path.
+    pub(crate) fn build(&self) -> anyhow::Result<PathBuf> {
+        let mut command = cargo(&["build", "--quiet", "--package", "desync", "--profile", "board"]);
+        command.args(["--no-default-features", "--features", "board", "--target", self.target]);
+        // Products of their own folder: other flags would build everything anew each time.
+        let folder = workspace_root().join("target/boards");
+        run(self.tools(&mut command).env("CARGO_TARGET_DIR", &folder))?;
+        Ok(folder.join(self.target).join("board/desync"))
+    }
+
+    /// Makes and extracts a blob, the program itself, under the emulator.
+    fn try_out(&self, built: &Path) -> anyhow::Result<()> {
+        let room = workspace_root().join("target/boards/round-trip").join(self.name);
+        if room.exists() {
+            fs::remove_dir_all(&room)?;
+        }
+        fs::create_dir_all(room.join("store"))?;
+        let desync = |arguments: &[&str]| {
+            run(program(self.emulator, &[]).arg(built).args(arguments).current_dir(&room))
+        };
+        fs::copy(built, room.join("blob"))?;
+        desync(&["make", "-s", "store", "blob.caibx", "blob"])?;
+        desync(&["extract", "-s", "store", "blob.caibx", "out"])?;
+        desync(&["verify", "-s", "store"])?;
+        if fs::read(room.join("out"))? != fs::read(built)? {
+            bail!("{}: what was extracted is not what was made", self.name);
+        }
+        Ok(())
+    }
+
+    /// Tells cargo and the scripts that it runs which tools to use.
+    fn tools<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let lower = self.target.replace('-', "_");
+        let upper = lower.to_uppercase();
+        command
+            .env(format!("CARGO_TARGET_{upper}_LINKER"), self.linker)
+            .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), format!("{RUST_FLAGS} {}", self.flags))
+            .env(format!("CC_{lower}"), self.compiler)
+            .env(format!("CFLAGS_{lower}"), C_FLAGS)
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+    }
+}
