@@ -142,3 +142,67 @@ fn drivers_of_embedded_storage_are_read_at_any_address() {
     let unaligned = block_on(flash.program(261, b"abcd"));
     assert_eq!(unaligned, Err(NorError::Driver(blocking::NorFlashErrorKind::NotAligned)));
 }
+
+/// A source that lets its caller wait once each time, as a UART does.
+struct Waiting<'s>(&'s mut TestSource);
+
+async fn wait_once() {
+    let mut waited = false;
+    core::future::poll_fn(|_| {
+        let ready = core::mem::replace(&mut waited, true);
+        if ready { core::task::Poll::Ready(()) } else { core::task::Poll::Pending }
+    })
+    .await;
+}
+
+impl UpdateSource for Waiting<'_> {
+    type Error = NoSuchChunk;
+
+    async fn index(&mut self, offset: u64, into: &mut [u8]) -> Result<usize, NoSuchChunk> {
+        wait_once().await;
+        self.0.index(offset, into).await
+    }
+
+    async fn open(&mut self, wanted: &Wanted) -> Result<Stored, NoSuchChunk> {
+        wait_once().await;
+        self.0.open(wanted).await
+    }
+
+    async fn read(&mut self, into: &mut [u8]) -> Result<usize, NoSuchChunk> {
+        wait_once().await;
+        self.0.read(into).await
+    }
+}
+
+#[test]
+fn dropping_the_future_at_any_wait_is_no_worse_than_a_cut() {
+    use core::future::Future as _;
+    use core::task::{Context, Waker};
+
+    let (old, new) = Release::pair();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut waits = 0;
+    loop {
+        waits += 1;
+        let mut source = TestSource::new(&new);
+        let mut updater = Updater::new::<NoSuchChunk>(device(&old), CONFIG).unwrap();
+        let (mut sector, mut words) = ([0; SECTOR as usize], [0; 200]);
+        let workspace = Workspace { sector: &mut sector, words: &mut words };
+        let mut waiting = Waiting(&mut source);
+        let mut future = alloc::boxed::Box::pin(updater.run(&new.offer, &mut waiting, workspace));
+        let ended = (0..waits).any(|_| future.as_mut().poll(&mut context).is_ready());
+        drop(future);
+        if !ended {
+            // The same updater, not started anew.
+            let workspace = Workspace { sector: &mut sector, words: &mut words };
+            block_on(updater.run(&new.offer, &mut Waiting(&mut source), workspace)).unwrap();
+        }
+        let mut flash = updater.into_flash();
+        assert!(flash.holds(LAYOUT.slots[1].start as usize, &new.image));
+        assert_eq!((start(&mut flash), flash.broken_rule), (Slot::B, None));
+        if ended {
+            break;
+        }
+    }
+    assert!(waits > 30, "{waits}");
+}
