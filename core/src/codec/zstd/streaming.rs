@@ -224,6 +224,10 @@ impl ZstdStream {
         let taken = wanted.saturating_sub(self.gathered.len()).min(stored.len());
         let (front, rest) = stored.split_at(taken);
         *stored = rest;
+        // All at once: growing by doubling would take twice as much.
+        let missing = wanted.saturating_sub(self.gathered.len());
+        let out_of_memory = |_| DecodeError::OutOfMemory { len: wanted as u64 };
+        self.gathered.try_reserve_exact(missing).map_err(out_of_memory)?;
         self.keep(front)?;
         Ok(self.gathered.len() == wanted)
     }
