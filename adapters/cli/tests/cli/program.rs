@@ -36,7 +36,10 @@ fn help_is_an_answer_on_stdout() {
         assert_eq!(room.ok_text(&[command, "--help"]), help);
         assert!(!room.ok(&[command, "-h"]).is_empty());
     }
-    assert_eq!(room.ok_text(&["--version"]), format!("desync {}\n", env!("CARGO_PKG_VERSION")));
+    let version = room.ok_text(&["--version"]);
+    let [program, kernels] = version.lines().collect::<Vec<_>>()[..] else { panic!("{version}") };
+    assert_eq!(program, format!("desync {}", env!("CARGO_PKG_VERSION")));
+    assert!(kernels.starts_with("kernels: scan ") && kernels.contains(", digests "), "{version}");
 }
 
 const NOTHING: &str =
