@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn is_match(key: &str, location: &str) -> bool {
-        is_for(key, location, Path::new("/work/dir"))
+        is_for(key, location, Path::new("/base/dir"))
     }
 
     #[test]
@@ -75,9 +75,9 @@ mod tests {
         for (key, location) in [
             ("/path/*/", "/path/to"),
             ("path/..", "."),
-            ("./a//b/", "/work/dir/a/b"),
-            ("/work/dir", ""),
-            ("../*", "/work/other"),
+            ("./a//b/", "/base/dir/a/b"),
+            ("/base/dir", ""),
+            ("../*", "/base/other"),
             ("/..", "/"),
         ] {
             assert!(is_match(key, location), "{key} {location}");
