@@ -2,7 +2,8 @@
 //!
 //! A position is tested by the 48 bytes before it, so each block carries the last 47 bytes of its
 //! predecessor: then every position of the blob belongs to exactly one block. Holes stay holes, but for
-//! their first 47 bytes, whose windows still look at data.
+//! their first 47 bytes, whose windows still look at data; a block that was read and holds only zeros becomes
+//! one.
 //!
 //! Invariants
 //! - The starts of blocks and gaps are contiguous from 0 on.
@@ -26,6 +27,9 @@ const GAP_LEN_MIN: u64 = 64 << 10;
 
 /// A longer hole is handed out in pieces, so that the chunks cut from one piece stay few.
 const GAP_LEN_MAX: u64 = 1 << 30;
+
+/// What blocks are compared with, a piece at a time.
+static ZEROS: [u8; 4096] = [0; 4096];
 
 /// A stretch of the blob.
 pub(super) enum Stretch {
@@ -103,7 +107,18 @@ impl<'a> Blocks<'a> {
                 None => break,
             }
         }
+        if self.is_worth_a_gap(&bytes[carried..]) {
+            self.gap_left += (bytes.len() - carried) as u64;
+            return self.next();
+        }
         Ok(self.block(bytes, carried).map(Stretch::Data))
+    }
+
+    /// Whether bytes that were read are zeros, and so many that a gap is left of them behind their first 47.
+    fn is_worth_a_gap(&self, fresh: &[u8]) -> bool {
+        !self.zeros_are_candidates
+            && fresh.len() as u64 >= 2 * GAP_LEN_MIN
+            && fresh.chunks(ZEROS.len()).all(|piece| *piece == ZEROS[..piece.len()])
     }
 
     /// Whether the rest of a hole can be handed out as a gap now: every window in it holds only zeros.

@@ -107,6 +107,21 @@ proptest! {
     }
 }
 
+#[test]
+fn zeros_that_are_read_are_cut_like_holes() {
+    let random = desync_test_kit::prng(300_000, 5);
+    let options = MakeOptions::default();
+    for zeros in [128 << 10, (2 << 20) - 300_000, 5 << 20, (6 << 20) + 47] {
+        let blob = [&random[..], &vec![0; zeros], &random[..70_000]].concat();
+        let expected = oracle(&blob, &options);
+        for workers in [1, 3] {
+            assert_eq!(run(&mut &blob[..], &options, workers).0.items, expected, "{zeros} zeros");
+        }
+    }
+    let zeros = vec![0; 5 << 20];
+    assert_eq!(run(&mut &zeros[..], &options, 2).0.items, oracle(&zeros, &options));
+}
+
 /// A hole of many gigabytes, which no oracle could read.
 struct Sparse(u64, bool);
 
