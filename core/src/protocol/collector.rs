@@ -43,10 +43,10 @@ impl MessageCollector {
                     self.ids.push(id);
                     self.left -= 1;
                 }
-                Event::Body { bytes, .. } => {
+                Event::Body { bytes, last } => {
                     reserve(&mut self.body, bytes.len(), self.left)?;
                     self.body.extend_from_slice(bytes);
-                    self.left -= bytes.len() as u64;
+                    self.left = if last { 0 } else { self.left - bytes.len() as u64 };
                 }
                 Event::Head(head) => self.begin(head),
             }
@@ -80,7 +80,8 @@ impl MessageCollector {
         self.left = match head {
             Head::Index { len } | Head::Archive { len } | Head::Chunk { len, .. } => len,
             Head::Request { count, .. } => count,
-            Head::Abort { reason_len, .. } => reason_len,
+            // And the NUL behind it, with which alone the message is right.
+            Head::Abort { reason_len, .. } => reason_len + 1,
             Head::Hello(_) | Head::IndexEof | Head::ArchiveEof | Head::Missing(_) | Head::Goodbye => 0,
         };
     }

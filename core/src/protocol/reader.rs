@@ -28,7 +28,7 @@ pub enum Event<'a> {
     Head(Head),
     /// The next name of a request.
     Requested(ChunkId),
-    /// The next bytes of the message's body, at least one.
+    /// The next bytes of the message's body; none only at the end of a reason, once its NUL has come.
     Body {
         /// The bytes. A reason's may be no UTF-8, but hold no control characters below 0x20.
         bytes: &'a [u8],
@@ -237,7 +237,11 @@ impl MessageReader {
             State::ReasonEnd if self.pending[0] != 0 => {
                 Err(self.fail(ProtocolError::AbortReason { offset: self.offset - 1 }))
             }
-            State::ReasonEnd | State::Body { .. } | State::Reason { .. } | State::Failed(_) => {
+            State::ReasonEnd => {
+                self.state = State::Head;
+                Ok(Some(Event::Body { bytes: &[], last: true }))
+            }
+            State::Body { .. } | State::Reason { .. } | State::Failed(_) => {
                 self.state = State::Head;
                 Ok(None)
             }
@@ -345,7 +349,8 @@ impl MessageReader {
         }
         let left = left - bytes.len() as u64;
         self.state = if left == 0 { State::ReasonEnd } else { State::Reason { left } };
-        Ok(Event::Body { bytes, last: left == 0 })
+        // The last part is an empty one, once the NUL behind the reason has been seen.
+        Ok(Event::Body { bytes, last: false })
     }
 
     fn take<'a>(&mut self, input: &mut &'a [u8], left: u64) -> &'a [u8] {

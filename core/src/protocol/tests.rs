@@ -297,3 +297,18 @@ proptest! {
         prop_assert_eq!(collect(&pieces), collect(&[&bytes]));
     }
 }
+
+#[test]
+fn an_abort_counts_only_with_the_nul_behind_its_reason() {
+    let mut bytes = Vec::new();
+    Message::Abort { code: 5, reason: b"why" }.encode(&Limits::HOST, &mut bytes).unwrap();
+    let mut collector = MessageCollector::new(&Limits::HOST);
+    let (but_nul, nul) = bytes.split_at(bytes.len() - 1);
+    assert!(collector.next(&mut &*but_nul).unwrap().is_none());
+    let message = collector.next(&mut &*nul).unwrap();
+    assert!(matches!(message, Some(Message::Abort { code: 5, reason: b"why" })), "{message:?}");
+
+    *bytes.last_mut().unwrap() = b'!';
+    let refused = MessageCollector::new(&Limits::HOST).next(&mut &*bytes).map(|_| ());
+    assert!(matches!(refused, Err(ProtocolError::AbortReason { .. })), "{refused:?}");
+}

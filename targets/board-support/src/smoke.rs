@@ -20,7 +20,7 @@ const PIECE_LEN: usize = 100;
 
 /// What a device of this size allows.
 const LIMITS: Limits =
-    Limits { chunk_len_max: 64 << 10, index_chunks_max: 1 << 10, zstd_window_max: 64 << 10 };
+    Limits { chunk_len_max: 64 << 10, index_chunks_max: 1 << 10, zstd_window_max: 64 << 10, ..Limits::HOST };
 
 /// What went wrong.
 #[derive(Debug, defmt::Format)]

@@ -1,6 +1,6 @@
 //! The rounds of SHA-2, written once for all widths.
 //!
-//! [`compress_lanes!`] makes a function from the operations that are in scope where it is used: `Vector`,
+//! `compress_lanes!` makes a function from the operations that are in scope where it is used: `Vector`,
 //! `add`, `xor3`, `choose`, `majority`, `splat`, `load_row`, `store_row`, `message_words`, and `big0`, `big1`,
 //! `small0`, `small1` for the sigmas of FIPS 180-4, sections 4.1.2 and 4.1.3.
 
