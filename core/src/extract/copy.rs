@@ -120,8 +120,10 @@ where
     /// that the seed cannot give are fetched, or end the step.
     fn take_from_seed(&mut self, batch: &[SeedChunk]) -> Result<(), StepError<T, D, S, C>> {
         // The buffer is taken out, so that a chunk can be fetched while others wait in it.
-        let mut buffer = self.runner.take_room(batch.iter().map(|wanted| wanted.entry.len()).sum())?;
-        let result = self.take_through(batch, &mut buffer);
+        let len = batch.iter().map(|wanted| wanted.entry.len()).sum();
+        let mut buffer = self.runner.take_room(len)?;
+        // The length fits `usize`, since there is a buffer of it.
+        let result = self.take_through(batch, &mut buffer[..len as usize]);
         self.runner.give_back(buffer);
         result
     }

@@ -85,12 +85,11 @@ impl StepRunner {
         Ok(job.outcome)
     }
 
-    /// A buffer of this length, to be given back.
+    /// A buffer of at least this length, to be given back. It is not cut to it: what is cut off would have to
+    /// be cleared again for the next one.
     pub(super) fn take_room<D, S, C, L>(&mut self, len: u64) -> Result<Vec<u8>, ExtractError<D, S, C, L>> {
-        let wanted = self.room(len)?.len();
-        let mut buffer = core::mem::take(&mut self.scratch);
-        buffer.truncate(wanted);
-        Ok(buffer)
+        self.room(len)?;
+        Ok(core::mem::take(&mut self.scratch))
     }
 
     /// Takes a buffer back, for reuse.
