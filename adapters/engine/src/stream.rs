@@ -1,7 +1,7 @@
 //! A blob to a writer, in order: `cat`, and `extract` to a pipe.
 //!
-//! Chunks are fetched by all workers at once and written in order by the coordinator. Nothing is read back,
-//! so no step can copy from the target.
+//! Chunks are fetched by all workers at once, several by each so that they are verified side by side, and
+//! written in order by the coordinator. Nothing is read back, so no step can copy from the target.
 
 use std::io::Write;
 use std::ops::Range;
@@ -9,18 +9,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use desync_core::DigestKind;
-use desync_core::chunk_source::{Wanted, WantedLen};
+use desync_core::chunk_source::{ChunkSource as _, Wanted, WantedLen};
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::ZeroChunk;
 use desync_store::ChunkStore;
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, GATHERED_LEN_MAX};
 use crate::pool::ordered;
 use crate::seeds::SeedFile;
 use crate::{Context, Error, Phase};
 
-/// Pieces on their way for each worker.
-const PIECES_PER_WORKER: usize = 4;
+/// Groups of pieces on their way for each worker.
+const GROUPS_PER_WORKER: usize = 2;
+
+/// Bytes of all pieces that are on their way, divided among the workers: they wait in memory for their turn.
+const BYTES_ON_THEIR_WAY: u64 = 32 << 20;
 
 /// Bytes of zeros written at a time.
 const ZEROS_LEN: u64 = 64 << 10;
@@ -79,26 +82,41 @@ pub(crate) fn deliver(
     out: &mut dyn Write,
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    context.progress.begin(Phase::Writing, range.end - range.start);
-    let in_flight_max = context.workers.get() * PIECES_PER_WORKER;
+    let len = range.end - range.start;
+    context.progress.begin(Phase::Writing, len);
+    let in_flight_max = context.workers.get() * GROUPS_PER_WORKER;
     let worker = || {
-        let fetcher = Fetcher::new(supplies.store);
-        move |piece: Piece| {
-            let bytes = obtain(&piece, supplies, &fetcher)?;
-            Ok((piece.entry, bytes))
+        let mut fetcher = Fetcher::new(supplies.store, context.kernels.hash);
+        move |group: Vec<Piece>| {
+            announce(&group, supplies.digest, &mut fetcher);
+            let obtained = group.into_iter().map(|piece| {
+                context.cancel.check()?;
+                let bytes = obtain(&piece, supplies, &mut fetcher)?;
+                Ok((piece.entry, bytes))
+            });
+            obtained.collect::<Result<Vec<_>, Error>>()
         }
     };
-    ordered(context, in_flight_max, pieces, worker, |(entry, bytes)| {
-        let part = entry.start.max(range.start)..entry.end.min(range.end);
-        let written = match bytes {
-            None => write_zeros(out, part.end - part.start),
-            Some(chunk) => {
-                let within = (part.start - entry.start) as usize..(part.end - entry.start) as usize;
-                out.write_all(&chunk[within])
-            }
-        };
-        written.map_err(Error::file("write", Path::new("-")))?;
-        context.progress.advance(part.end - part.start);
+    // Short blobs are shared out evenly.
+    let on_their_way = BYTES_ON_THEIR_WAY.min(len) / in_flight_max as u64;
+    let groups = Groups {
+        pieces,
+        count_max: context.kernels.hash.batch_len(),
+        len_max: on_their_way.min(GATHERED_LEN_MAX),
+    };
+    ordered(context, in_flight_max, groups, worker, |group| {
+        for (entry, bytes) in group {
+            let part = entry.start.max(range.start)..entry.end.min(range.end);
+            let written = match bytes {
+                None => write_zeros(out, part.end - part.start),
+                Some(chunk) => {
+                    let within = (part.start - entry.start) as usize..(part.end - entry.start) as usize;
+                    out.write_all(&chunk[within])
+                }
+            };
+            written.map_err(Error::file("write", Path::new("-")))?;
+            context.progress.advance(part.end - part.start);
+        }
         Ok(())
     })?;
     out.flush().map_err(Error::file("write", Path::new("-")))?;
@@ -106,8 +124,53 @@ pub(crate) fn deliver(
     Ok(())
 }
 
+/// Gathers neighbouring pieces for one worker.
+struct Groups<I> {
+    pieces: I,
+    count_max: usize,
+    /// A group ends with the piece that reaches this length.
+    len_max: u64,
+}
+
+impl<I: Iterator<Item = Result<Piece, Error>>> Iterator for Groups<I> {
+    type Item = Result<Vec<Piece>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut group, mut len) = (Vec::new(), 0);
+        while group.len() < self.count_max
+            && let Some(piece) = self.pieces.next()
+        {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(error) => return Some(Err(error)),
+            };
+            if !matches!(piece.from, PieceSource::Zero) {
+                len += piece.entry.len();
+            }
+            group.push(piece);
+            if len >= self.len_max {
+                break;
+            }
+        }
+        (!group.is_empty()).then_some(Ok(group))
+    }
+}
+
+fn announce(group: &[Piece], digest: DigestKind, fetcher: &mut Fetcher<'_>) {
+    let stored = group.iter().filter(|piece| matches!(piece.from, PieceSource::Store));
+    fetcher.announce(stored.map(|piece| wanted(&piece.entry, digest)));
+}
+
+const fn wanted(entry: &ChunkEntry, digest: DigestKind) -> Wanted {
+    Wanted { id: entry.id, digest, len: WantedLen::Exactly(entry.len()) }
+}
+
 /// The verified bytes of a piece; `None` for zeros.
-fn obtain(piece: &Piece, supplies: Supplies<'_>, fetcher: &Fetcher<'_>) -> Result<Option<Arc<[u8]>>, Error> {
+fn obtain(
+    piece: &Piece,
+    supplies: Supplies<'_>,
+    fetcher: &mut Fetcher<'_>,
+) -> Result<Option<Arc<[u8]>>, Error> {
     let entry = &piece.entry;
     if let PieceSource::Zero = piece.from {
         return Ok(None);
@@ -120,8 +183,7 @@ fn obtain(piece: &Piece, supplies: Supplies<'_>, fetcher: &Fetcher<'_>) -> Resul
             Err(error) => log::warn!("seed not used: {error}"),
         }
     }
-    let wanted = Wanted { id: entry.id, digest: supplies.digest, len: WantedLen::Exactly(entry.len()) };
-    Ok(Some(fetcher.fetch(&wanted)?.into_bytes()))
+    Ok(Some(fetcher.fetch(&wanted(entry, supplies.digest))?.into_bytes()))
 }
 
 fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use desync_core::chunk_source::{Wanted, WantedLen};
-use desync_core::chunking::ChunkSizes;
+use desync_core::chunking::{ChunkSizes, Kernel};
+use desync_core::digest::HashKernel;
 use desync_core::format::{FeatureFlags, Index, IndexHeader, IndexItem};
 use desync_core::{DigestKind, Limits, VerifiedChunk};
 use desync_files::{Durability, HostDisk};
@@ -12,6 +13,11 @@ use desync_store::{Chunk, ChunkStore, FormatOptions, FormattedStore};
 use desync_store_directory::DirectoryStore;
 
 use crate::{Cancel, Context, Kernels, NoProgress};
+
+/// Slow, but hands over batches as wide registers ask for them.
+pub(crate) const EIGHT: HashKernel = HashKernel::new("eight", 8, |digest, chunks, ids| {
+    ids.copy_from_slice(&HashKernel::REFERENCE.ids_of(digest, chunks));
+});
 
 /// An index of `blob` with chunks of `len` bytes each.
 pub(crate) fn index_of(blob: &[u8], len: usize) -> Index {
@@ -61,5 +67,6 @@ pub(crate) fn chunk_files(directory: &Path) -> usize {
 pub(crate) fn with_context<T>(workers: usize, body: impl FnOnce(&Context<'_>, &Cancel) -> T) -> T {
     let cancel = Cancel::default();
     let workers = NonZeroUsize::new(workers).unwrap();
-    body(&Context { workers, progress: &NoProgress, cancel: &cancel, kernels: Kernels::SCALAR }, &cancel)
+    let kernels = Kernels { scan: Kernel::SCALAR, hash: EIGHT };
+    body(&Context { workers, progress: &NoProgress, cancel: &cancel, kernels }, &cancel)
 }

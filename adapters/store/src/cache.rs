@@ -38,9 +38,13 @@ impl Cache {
         Self { cache, source, repair, keeps: AtomicBool::new(true) }
     }
 
-    /// The chunk as the cache has it; `None` if it has to be fetched.
-    fn lookup(&self, wanted: &Wanted) -> Result<Option<Chunk>, StoreError> {
-        match self.cache.get(wanted) {
+    /// The chunk as the cache answered; `None` if it has to be fetched.
+    fn lookup(
+        &self,
+        wanted: &Wanted,
+        answer: Result<Chunk, StoreError>,
+    ) -> Result<Option<Chunk>, StoreError> {
+        match answer {
             Ok(chunk) => {
                 self.cache.touch(&wanted.id);
                 Ok(Some(chunk))
@@ -52,6 +56,17 @@ impl Cache {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A chunk that the cache lacks, kept there for the next time. It was verified: a cache keeps no damage.
+    fn fetch(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        let chunk = self.source.get(wanted)?;
+        if self.keeps.load(Ordering::Relaxed)
+            && let Err(error) = self.cache.put(&chunk)
+        {
+            self.give_up(&error);
+        }
+        Ok(chunk)
     }
 
     /// Gives up the cache as a place to write, and says so once.
@@ -68,16 +83,11 @@ impl ChunkStore for Cache {
     }
 
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        if let Some(chunk) = self.lookup(wanted)? {
-            return Ok(chunk);
-        }
-        let chunk = self.source.get(wanted)?;
-        if self.keeps.load(Ordering::Relaxed)
-            && let Err(error) = self.cache.put(&chunk)
-        {
-            self.give_up(&error);
-        }
-        Ok(chunk)
+        self.lookup(wanted, self.cache.get(wanted))?.map_or_else(|| self.fetch(wanted), Ok)
+    }
+
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.lookup(wanted, self.cache.get_unverified(wanted))?.map_or_else(|| self.fetch(wanted), Ok)
     }
 
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {

@@ -20,6 +20,7 @@ use crate::{Chunk, ChunkStore, ErrorKind, Operation, StoreError};
 pub struct Dedup<S> {
     store: S,
     gets: Flights<(ChunkId, WantedLenKey), Chunk>,
+    unverified: Flights<(ChunkId, WantedLenKey), Chunk>,
     lookups: Flights<ChunkId, bool>,
 }
 
@@ -30,7 +31,7 @@ impl<S: ChunkStore> Dedup<S> {
     /// Shares concurrent requests to `store`.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store, gets: Flights::default(), lookups: Flights::default() }
+        Self { store, gets: Flights::default(), unverified: Flights::default(), lookups: Flights::default() }
     }
 }
 
@@ -40,9 +41,11 @@ impl<S: ChunkStore> ChunkStore for Dedup<S> {
     }
 
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        // Whoever expects another length may get another answer.
-        let len = (matches!(wanted.len, WantedLen::Exactly(_)), wanted.len.max());
-        self.gets.share((wanted.id, len), || self.store.get(wanted))
+        self.gets.share(key(wanted), || self.store.get(wanted))
+    }
+
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.unverified.share(key(wanted), || self.store.get_unverified(wanted))
     }
 
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
@@ -60,6 +63,11 @@ impl<S: ChunkStore> ChunkStore for Dedup<S> {
     fn touch(&self, id: &ChunkId) {
         self.store.touch(id);
     }
+}
+
+/// Whoever expects another length may get another answer.
+const fn key(wanted: &Wanted) -> (ChunkId, WantedLenKey) {
+    (wanted.id, (matches!(wanted.len, WantedLen::Exactly(_)), wanted.len.max()))
 }
 
 /// Calls under way, by what they ask for.

@@ -105,6 +105,10 @@ impl ChunkStore for Failover {
         self.request(|store| store.get(wanted))
     }
 
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.request(|store| store.get_unverified(wanted))
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.request(|store| store.has(id))
     }

@@ -27,6 +27,14 @@ struct Scratch {
     plain: Vec<u8>,
 }
 
+/// A chunk on its way to being open.
+enum HalfOpen {
+    /// Bytes to be verified.
+    Decoded(Arc<[u8]>),
+    /// It was verified before, or is of no use.
+    Done(Result<VerifiedChunk<Arc<[u8]>>, StoreError>),
+}
+
 impl Scratch {
     fn new() -> Self {
         Self { decoder: HostDecoder::new(&Limits::HOST), plain: Vec::new() }
@@ -57,13 +65,11 @@ impl Opener {
         wanted: &Wanted,
         store: &str,
     ) -> Result<VerifiedChunk<Arc<[u8]>>, StoreError> {
-        if let Some(plain) = chunk.plain() {
-            check_len(wanted, store, plain.bytes())?;
-            return Ok(plain.clone());
+        match self.half_open(chunk, wanted, store) {
+            HalfOpen::Done(result) => result,
+            HalfOpen::Decoded(bytes) => VerifiedChunk::check(wanted.digest, wanted.id, bytes)
+                .map_err(|mismatch| other_bytes(&mismatch, store)),
         }
-        let bytes = self.plain_bytes(chunk, wanted, store)?;
-        VerifiedChunk::check(wanted.digest, wanted.id, bytes)
-            .map_err(|mismatch| other_bytes(&mismatch, store))
     }
 
     /// Many chunks opened at once, hashed side by side: for each what [`Opener::open`] gives, in their order.
@@ -75,16 +81,31 @@ impl Opener {
         chunks: &[(Chunk, Wanted)],
         store: &str,
     ) -> Vec<Result<VerifiedChunk<Arc<[u8]>>, StoreError>> {
-        let decoded: Vec<_> =
-            chunks.iter().map(|(chunk, wanted)| self.plain_bytes(chunk, wanted, store)).collect();
-        let named = chunks.iter().zip(&decoded);
-        let named = named.filter_map(|((_, wanted), bytes)| Some((wanted.id, bytes.as_ref().ok()?.clone())));
-        let mut checked = VerifiedChunk::check_many(hash, digest, named).into_iter();
-        let mut next = || checked.next().expect("each chunk that decodes is checked");
-        let verified = decoded
-            .into_iter()
-            .map(|bytes| bytes.and_then(|_| next().map_err(|mismatch| other_bytes(&mismatch, store))));
-        verified.collect()
+        let half_open = chunks.iter().map(|(chunk, wanted)| self.half_open(chunk, wanted, store));
+        let half_open: Vec<_> = half_open.collect();
+        let decoded = chunks.iter().zip(&half_open).filter_map(|((_, wanted), half_open)| match half_open {
+            HalfOpen::Decoded(bytes) => Some((wanted.id, Arc::clone(bytes))),
+            HalfOpen::Done(_) => None,
+        });
+        let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
+        let open = half_open.into_iter().map(|half_open| match half_open {
+            HalfOpen::Done(result) => result,
+            HalfOpen::Decoded(_) => {
+                let checked = checked.next().expect("each chunk that decodes is checked");
+                checked.map_err(|mismatch| other_bytes(&mismatch, store))
+            }
+        });
+        open.collect()
+    }
+
+    fn half_open(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> HalfOpen {
+        if let Some(plain) = chunk.plain() {
+            return HalfOpen::Done(check_len(wanted, store, plain.bytes()).map(|()| plain.clone()));
+        }
+        match self.plain_bytes(chunk, wanted, store) {
+            Ok(bytes) => HalfOpen::Decoded(bytes),
+            Err(error) => HalfOpen::Done(Err(error)),
+        }
     }
 
     /// The plain bytes of a chunk, of a length that is wanted, not verified.
@@ -145,7 +166,8 @@ mod tests {
 
     #[test]
     fn many_are_opened_as_one_by_one() {
-        let chunks = [stored(b"a", b"a"), stored(b"b", b""), stored(b"c", b"x"), stored(b"d", b"d")];
+        let plain = (crate::fake::chunk(b"e"), wanted(b"e"));
+        let chunks = [stored(b"a", b"a"), stored(b"b", b""), stored(b"c", b"x"), plain, stored(b"d", b"d")];
         let opener = Opener::new();
         let many = opener.open_many(HashKernel::REFERENCE, DigestKind::Sha512_256, &chunks, "store");
         assert_eq!(many.len(), chunks.len());

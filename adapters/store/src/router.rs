@@ -22,17 +22,16 @@ impl Router {
     pub const fn new(stores: Vec<Arc<dyn ChunkStore>>) -> Self {
         Self { stores }
     }
-}
 
-impl ChunkStore for Router {
-    fn location(&self) -> String {
-        self.stores.iter().map(ChunkStore::location).collect::<Vec<_>>().join(",")
-    }
-
-    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+    /// Asks one store after the other for a chunk.
+    fn first_answer(
+        &self,
+        wanted: &Wanted,
+        ask: impl Fn(&dyn ChunkStore) -> Result<Chunk, StoreError>,
+    ) -> Result<Chunk, StoreError> {
         let mut damaged = None;
         for store in &self.stores {
-            match store.get(wanted) {
+            match ask(store) {
                 Err(error) if error.kind == ErrorKind::Missing => {}
                 Err(error) if error.kind == ErrorKind::Invalid => {
                     log::warn!("{error}");
@@ -42,6 +41,20 @@ impl ChunkStore for Router {
             }
         }
         Err(damaged.unwrap_or_else(|| StoreError::missing(Operation::Get, &self.location(), &wanted.id)))
+    }
+}
+
+impl ChunkStore for Router {
+    fn location(&self) -> String {
+        self.stores.iter().map(ChunkStore::location).collect::<Vec<_>>().join(",")
+    }
+
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.first_answer(wanted, |store| store.get(wanted))
+    }
+
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.first_answer(wanted, |store| store.get_unverified(wanted))
     }
 
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {

@@ -79,6 +79,13 @@ pub trait ChunkStore: Send + Sync {
     /// A chunk. Its plain bytes are there and verified, unless the store was told to skip that.
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError>;
 
+    /// A chunk to be verified by the caller, who does that for many side by side: perhaps only its stored
+    /// bytes, which may be anything. Whoever finds them bad asks [`ChunkStore::get`], which knows what is to be
+    /// done about damage.
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.get(wanted)
+    }
+
     /// Whether the chunk is there. Any failure to find out is an error.
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError>;
 
@@ -98,6 +105,9 @@ impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
     }
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
         (**self).get(wanted)
+    }
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        (**self).get_unverified(wanted)
     }
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         (**self).has(id)
@@ -119,6 +129,9 @@ impl<S: ChunkStore + ?Sized> ChunkStore for &S {
     }
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
         (**self).get(wanted)
+    }
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        (**self).get_unverified(wanted)
     }
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         (**self).has(id)

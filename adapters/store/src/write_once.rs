@@ -129,6 +129,10 @@ impl<S: ChunkStore> ChunkStore for WriteOnce<S> {
         self.store.get(wanted)
     }
 
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.store.get_unverified(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         Ok(self.shard(id).state().kept.contains(id) || self.store.has(id)?)
     }

@@ -1,20 +1,21 @@
 //! The parallel executor: the planner's steps on all workers, in any order that their sources allow.
 //!
 //! A step that copies from earlier in the target waits until its source range is done; all others start at
-//! once. The step code is the core's, the same that a device runs.
+//! once. Fetches are handed out many at a time, to be verified side by side. The step code is the core's, the
+//! same that a device runs.
 //!
 //! Invariant: a chunk counts as done only after the core has reported it verified and written.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use desync_core::chunk_source::{ChunkSource, Wanted};
+use desync_core::Limits;
+use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::extract::{Env, ExtractError, Obtained, Seed, SeedPolicy, StepOutcome, StepRunner, Tally};
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::{Bits, Planner, Source, Step, ZeroChunk};
-use desync_core::{Limits, VerifiedChunk};
 use desync_files::Target;
 use desync_store::{ChunkStore, StoreError};
 
@@ -23,8 +24,8 @@ use crate::pool::Pool;
 use crate::seeds::{SeedData, SeedFile};
 use crate::{Context, Error};
 
-/// Steps on their way for each worker.
-const STEPS_PER_WORKER: usize = 4;
+/// Jobs on their way for each worker.
+const JOBS_PER_WORKER: usize = 4;
 
 /// What an extraction is made of, besides its plan.
 pub(super) struct Assembly<'a> {
@@ -54,28 +55,44 @@ pub(super) fn assemble(
 ) -> Result<Progressed, Error> {
     let worker = || {
         let mut hand = Hand::new(assembly, context);
-        move |step| hand.run(step)
+        move |steps| hand.run(steps)
     };
     Pool::run(context, worker, |pool| {
-        let steps_max = context.workers.get() * STEPS_PER_WORKER;
-        Coordinator { pool, planner, done, waiting: Vec::new(), steps_max, tally: Tally::default() }.run()
+        let coordinator = Coordinator {
+            pool,
+            planner,
+            done,
+            waiting: Vec::new(),
+            fetches: VecDeque::new(),
+            workers: context.workers.get(),
+            batch_len: context.kernels.hash.batch_len(),
+            tally: Tally::default(),
+        };
+        coordinator.run()
     })
 }
 
-/// What became of a step.
+/// Steps that one worker runs in order: several fetches, or one of any other kind.
+type Job = Vec<Step>;
+
+/// What became of a job.
 enum Answer {
-    Done(Step, StepOutcome),
+    Done(Job, Tally),
     SeedLied(usize),
 }
 
 /// Hands out steps whose sources are done.
 struct Coordinator<'a, 'p, 'd> {
-    pool: &'a mut Pool<'p, Step, Answer>,
+    pool: &'a mut Pool<'p, Job, Answer>,
     planner: Planner<'a, Index>,
     done: &'a mut Bits<'d>,
     /// Steps whose source in the target is not done. Few: the planner is asked for no more meanwhile.
     waiting: Vec<Step>,
-    steps_max: usize,
+    /// Fetches that have not been handed out.
+    fetches: VecDeque<Step>,
+    workers: usize,
+    /// How many chunks are verified side by side.
+    batch_len: usize,
     tally: Tally,
 }
 
@@ -83,16 +100,17 @@ impl Coordinator<'_, '_, '_> {
     fn run(mut self) -> Result<Progressed, Error> {
         loop {
             self.release();
-            self.plan_ahead();
+            let is_planned = self.plan_ahead();
+            self.hand_out_fetches(is_planned);
             if self.pool.in_flight() == 0 {
                 // An earlier step is never missing: the planner gives steps in order.
                 debug_assert!(self.waiting.is_empty(), "a step waits for nothing");
                 return Ok(Progressed { tally: self.tally, lying_seed: None });
             }
             match self.pool.recv()?.1 {
-                Answer::Done(step, outcome) => {
-                    self.tally += outcome.tally;
-                    for position in step.first..step.until() {
+                Answer::Done(steps, tally) => {
+                    self.tally += tally;
+                    for position in steps.iter().flat_map(|step| step.first..step.until()) {
                         self.done.set(position, true);
                     }
                 }
@@ -109,23 +127,52 @@ impl Coordinator<'_, '_, '_> {
         self.waiting.retain(|step| {
             let ready = is_ready(step, done);
             if ready {
-                pool.submit(*step);
+                pool.submit(vec![*step]);
             }
             !ready
         });
     }
 
-    fn plan_ahead(&mut self) {
-        while self.pool.in_flight() + self.waiting.len() < self.steps_max {
+    /// Asks the planner for as many steps as are worked on in the near future; true once there are no more.
+    fn plan_ahead(&mut self) -> bool {
+        while self.pool.in_flight() + self.waiting.len() < self.jobs_max()
+            && self.fetches.len() < self.fetches_max()
+        {
             let Ok(next) = self.planner.next_step();
             match next {
-                None => return,
+                None => return true,
+                Some(step) if step.source == Source::Fetch => self.fetches.push_back(step),
                 Some(step) if is_ready(&step, self.done) => {
-                    self.pool.submit(step);
+                    self.pool.submit(vec![step]);
                 }
                 Some(step) => self.waiting.push(step),
             }
         }
+        false
+    }
+
+    /// Hands out fetches in jobs that are as long as chunks are hashed side by side, and shorter towards the
+    /// end, so that all workers have some.
+    fn hand_out_fetches(&mut self, is_planned: bool) {
+        // While everybody is busy, more may come.
+        let may_wait = !is_planned && self.pool.in_flight() >= self.workers;
+        if may_wait && self.fetches.len() < self.fetches_max() {
+            return;
+        }
+        let share = self.fetches.len().div_ceil(2 * self.workers).clamp(1, self.batch_len);
+        while !self.fetches.is_empty() && self.pool.in_flight() < self.jobs_max() {
+            let job = self.fetches.drain(..share.min(self.fetches.len())).collect();
+            self.pool.submit(job);
+        }
+    }
+
+    const fn jobs_max(&self) -> usize {
+        self.workers * JOBS_PER_WORKER
+    }
+
+    /// Two full jobs for each worker.
+    const fn fetches_max(&self) -> usize {
+        2 * self.workers * self.batch_len
     }
 }
 
@@ -137,6 +184,9 @@ fn is_ready(step: &Step, done: &Bits<'_>) -> bool {
     }
 }
 
+/// The seed that made a step fail.
+struct SeedLied(usize);
+
 /// One worker's means to run steps.
 struct Hand<'a> {
     assembly: &'a Assembly<'a>,
@@ -144,7 +194,7 @@ struct Hand<'a> {
     runner: StepRunner,
     target: desync_files::TargetHandle,
     seeds: Vec<Seed<'a, Index, SeedData>>,
-    source: StoreSource<'a>,
+    source: Fetcher<'a>,
 }
 
 impl<'a> Hand<'a> {
@@ -156,11 +206,35 @@ impl<'a> Hand<'a> {
             runner: StepRunner::new(&Limits::HOST).hashing_with(context.kernels.hash),
             target: assembly.target.handle(),
             seeds: seeds.collect(),
-            source: StoreSource(Fetcher::new(assembly.store)),
+            source: Fetcher::new(assembly.store, context.kernels.hash),
         }
     }
 
-    fn run(&mut self, step: Step) -> Result<Answer, Error> {
+    fn run(&mut self, job: Job) -> Result<Answer, Error> {
+        let mut tally = Tally::default();
+        self.announce(&job);
+        for step in &job {
+            self.context.cancel.check()?;
+            match self.step(step)? {
+                Ok(outcome) => tally += outcome.tally,
+                Err(SeedLied(seed)) => return Ok(Answer::SeedLied(seed)),
+            }
+        }
+        Ok(Answer::Done(job, tally))
+    }
+
+    /// Has the chunks that are to be fetched come together.
+    fn announce(&mut self, job: &Job) {
+        let fetches = job.iter().filter(|step| step.source == Source::Fetch);
+        let positions = fetches.flat_map(|step| step.first..step.until());
+        let (index, digest) = (self.assembly.index, self.assembly.index.header.digest());
+        self.source.announce(positions.filter_map(|position| {
+            let entry = index.entry(position as usize)?;
+            Some(Wanted { id: entry.id, digest, len: WantedLen::Exactly(entry.len()) })
+        }));
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Result<StepOutcome, SeedLied>, Error> {
         let mut env = Env {
             list: self.assembly.index,
             digest: self.assembly.index.header.digest(),
@@ -173,16 +247,16 @@ impl<'a> Hand<'a> {
         };
         let progress = self.context.progress;
         let mut observer = |_: u32, entry: &ChunkEntry, _: Obtained| progress.advance(entry.len());
-        match self.runner.run(&step, &mut env, &mut observer) {
+        match self.runner.run(step, &mut env, &mut observer) {
             Ok(outcome) => {
                 if let Some(seed) = outcome.refused_seed {
                     let path = self.assembly.seeds[usize::from(seed)].path().display();
                     log::warn!("seed {path} doesn't match its index; its chunks were fetched instead");
                 }
-                Ok(Answer::Done(step, outcome))
+                Ok(Ok(outcome))
             }
             Err(ExtractError::SeedMismatch { seed, .. } | ExtractError::SeedRead { seed, .. }) => {
-                Ok(Answer::SeedLied(usize::from(seed)))
+                Ok(Err(SeedLied(usize::from(seed))))
             }
             Err(error) => Err(failure(error, self.assembly.path)),
         }
@@ -203,17 +277,5 @@ fn failure(error: ExtractError<io::Error, io::Error, StoreError, Infallible>, pa
         }
         ExtractError::Fetch { error, .. } => Error::Store(error),
         other => Error::Target { path: path.to_owned(), reason: other.to_string() },
-    }
-}
-
-/// A store as the core's source of chunks.
-struct StoreSource<'a>(Fetcher<'a>);
-
-impl ChunkSource for StoreSource<'_> {
-    type Error = StoreError;
-    type Bytes = Arc<[u8]>;
-
-    fn fetch(&mut self, wanted: &Wanted) -> Result<VerifiedChunk<Arc<[u8]>>, StoreError> {
-        self.0.fetch(wanted)
     }
 }
