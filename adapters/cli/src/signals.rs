@@ -2,21 +2,32 @@
 //!
 //! A pipeline that cannot stop soon, because a read from a pipe or a hanging disk holds it, is ended after a
 //! moment anyway: that is no worse than a power cut, which every command survives. SIGHUP keeps its default
-//! action. SIGPIPE is ignored by the runtime and shows as an error of the write.
+//! action, unless a command serves: then it asks for a reload. SIGPIPE is ignored by the runtime and shows as
+//! an error of the write.
 
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use desync_engine::Cancel;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::exit;
 use crate::output;
 
-/// How long a pipeline has to stop by itself.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// How many milliseconds a command has to stop by itself.
+static PATIENCE: AtomicU64 = AtomicU64::new(800);
+
+/// What somebody asks of a command that serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Read what may have changed again (SIGHUP).
+    Reload,
+    /// Finish what is under way and end, successfully (SIGINT, SIGTERM).
+    Stop,
+}
 
 /// Watches for signals from now on.
 ///
@@ -42,8 +53,33 @@ pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<()> {
     Ok(())
 }
 
+/// For a command that serves until it is told to stop: from now on `hear` is called with what is asked, one
+/// request at a time. The command has `patience` to end once asked to stop.
+///
+/// # Errors
+/// If the system refuses handlers or a thread.
+#[expect(dead_code, reason = "mount-index and chunk-server are on their way")]
+pub(crate) fn serve(
+    cancel: &Cancel,
+    patience: Duration,
+    mut hear: impl FnMut(Request) + Send + 'static,
+) -> std::io::Result<()> {
+    PATIENCE.store(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let asked_before = cancel.is_cancelled();
+    thread::Builder::new().name("requests".into()).spawn(move || {
+        if asked_before {
+            hear(Request::Stop);
+        }
+        for signal in &mut signals {
+            hear(if signal == SIGHUP { Request::Reload } else { Request::Stop });
+        }
+    })?;
+    Ok(())
+}
+
 fn end_soon() {
-    thread::sleep(PATIENCE);
+    thread::sleep(Duration::from_millis(PATIENCE.load(Ordering::Relaxed)));
     output::say("Error: interrupted");
     process::exit(exit::FAILED.into());
 }

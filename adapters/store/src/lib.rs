@@ -3,8 +3,9 @@
 //! An edge of the world (directory, HTTP, S3 …) implements [`Backend`]: named stored bytes in and out.
 //! [`FormattedStore`] puts the storage form, verification and retries on top and is a [`ChunkStore`]. The
 //! rest composes chunk stores: [`Router`] (several in order), [`Failover`] (`a|b`), [`Cache`] (`-c`),
-//! [`Dedup`] (concurrent requests for one chunk share one answer) and [`WriteOnce`] (each chunk is stored
-//! once in a run). A new kind of store changes none of them. Indexes are kept by an [`IndexStore`].
+//! [`Dedup`] (concurrent requests for one chunk share one answer), [`WriteOnce`] (each chunk is stored once
+//! in a run) and [`Swap`] (exchanged while it is used). A new kind of store changes none of them. Indexes are
+//! kept by an [`IndexStore`].
 
 mod cache;
 mod chunk;
@@ -20,6 +21,7 @@ mod opener;
 mod pool;
 mod retry;
 mod router;
+mod swap;
 mod traits;
 mod write_once;
 
@@ -34,5 +36,6 @@ pub use index_store::{IndexStore, IndexWriter};
 pub use opener::Opener;
 pub use retry::{FailedAttempt, RetryPolicy};
 pub use router::Router;
+pub use swap::Swap;
 pub use traits::{Backend, ChunkStore, Listed, PrunableBackend};
 pub use write_once::WriteOnce;

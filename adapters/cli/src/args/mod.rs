@@ -34,7 +34,7 @@ pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, V
 pub(crate) use serving::PullArgs;
 #[cfg(feature = "serve-link")]
 pub(crate) use serving::ServeLinkArgs;
-pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
+pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, SourceArgs, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
 pub(crate) use upkeep::{PruneArgs, VerifyArgs};
 pub(crate) use usage::Refusal;

@@ -66,7 +66,7 @@ pub(crate) fn load(file: Option<&ConfigFile>, may_be_new: bool) -> anyhow::Resul
 }
 
 /// The bytes of a file that is not longer than a config can be. Some files never end.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(LEN_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LEN_MAX {
@@ -76,7 +76,7 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The first JSON value of a file; whatever follows it is not looked at.
-fn first_value(text: &[u8]) -> serde_json::Result<serde_json::Value> {
+pub(super) fn first_value(text: &[u8]) -> serde_json::Result<serde_json::Value> {
     serde_json::Value::deserialize(&mut serde_json::Deserializer::from_slice(text))
 }
 

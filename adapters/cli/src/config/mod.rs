@@ -1,4 +1,5 @@
-//! The config file: where it lies, what it says, and which of its entries are for a location.
+//! The config file: where it lies, what it says, and which of its entries are for a location. And the store
+//! file, which names stores that may change while a command runs.
 //!
 //! Values never appear in messages: some are secrets.
 
@@ -6,7 +7,9 @@ mod file;
 mod glob;
 mod matching;
 mod model;
+mod store_file;
 
 pub(crate) use file::{ConfigFile, load, write};
 pub(crate) use matching::clean as clean_path;
 pub(crate) use model::{Config, StoreOptions};
+pub(crate) use store_file::load as load_store_file;

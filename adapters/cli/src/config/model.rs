@@ -216,7 +216,7 @@ fn clamped(retries: i64) -> u32 {
 }
 
 /// One JSON object of the file, with its place for messages. Keys match in any case; the last one counts.
-struct Section<'a> {
+pub(super) struct Section<'a> {
     place: String,
     object: Option<&'a Map<String, Value>>,
 }
@@ -224,7 +224,7 @@ struct Section<'a> {
 impl<'a> Section<'a> {
     const EMPTY: Self = Section { place: String::new(), object: None };
 
-    fn new(place: String, value: &'a Value) -> Result<Self, ConfigError> {
+    pub(super) fn new(place: String, value: &'a Value) -> Result<Self, ConfigError> {
         match value {
             Value::Null => Ok(Self { place, object: None }),
             Value::Object(object) => Ok(Self { place, object: Some(object) }),
@@ -252,8 +252,16 @@ impl<'a> Section<'a> {
         if self.place.is_empty() { key.to_owned() } else { format!("{}: {key}", self.place) }
     }
 
-    fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
         self.value(key, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
+        let texts = |value: &Value| {
+            let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect()
+        };
+        self.value(key, "an array of strings", texts)
     }
 
     fn boolean(&self, key: &str) -> Result<Option<bool>, ConfigError> {
