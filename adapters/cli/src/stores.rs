@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use desync_core::format::StorageForm;
 use desync_engine::Cancel;
 use desync_files::{Durability, HostDisk};
@@ -18,7 +18,7 @@ use desync_store::{
 use desync_store_directory::DirectoryStore;
 
 use crate::config::{Config, StoreOptions};
-use crate::settings::{Location, Scheme, StoreOverrides};
+use crate::settings::{EncryptionError, Location, Scheme, StoreOverrides};
 
 /// Which backend serves which scheme.
 const KINDS: &[(Scheme, OpenBackend)] = &[(Scheme::Local, open_directory)];
@@ -50,8 +50,8 @@ pub(crate) struct SingleStore {
 
 impl SingleStore {
     /// The form of its chunks.
-    pub(crate) const fn form(&self) -> StorageForm {
-        self.chunks.options().form
+    pub(crate) fn form(&self) -> StorageForm {
+        self.chunks.form()
     }
 
     /// Its wider interface, if its chunks can be listed and removed.
@@ -100,7 +100,7 @@ impl Stores<'_> {
     /// A location that cannot be opened, or whose options cannot be met.
     pub(crate) fn single(&self, location: &Location) -> anyhow::Result<SingleStore> {
         let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
-        self.open(location, self.format(&options, options.skips_verification()), &options)
+        self.open(location, &options, options.skips_verification())
     }
 
     /// One store that gives chunks as it has them, whatever its options say: the reader verifies.
@@ -109,7 +109,7 @@ impl Stores<'_> {
     /// As [`Stores::single`].
     pub(crate) fn unverified(&self, location: &Location) -> anyhow::Result<SingleStore> {
         let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
-        self.open(location, self.format(&options, true), &options)
+        self.open(location, &options, true)
     }
 
     /// The members of `a|b`, or one store. A directory that has such a name is one store.
@@ -129,22 +129,24 @@ impl Stores<'_> {
     fn open(
         &self,
         location: &Location,
-        format: FormatOptions,
         options: &StoreOptions,
+        skip_verify: bool,
     ) -> anyhow::Result<SingleStore> {
-        if options.mentions_encryption() {
-            bail!("store '{location}': encryption is not built in");
+        if options.mentions_encryption() && location.scheme() == Scheme::Ssh {
+            bail!("encryption is not supported by casync protocol (ssh://) stores");
         }
         let kind = KINDS.iter().find(|(scheme, _)| *scheme == location.scheme());
         let Some((_, open)) = kind else { return Err(not_built_in(location)) };
+        let format = self.format(options, skip_verify).with_context(|| format!("store '{location}'"))?;
         Ok(SingleStore { chunks: FormattedStore::new(open(location, self)?, format) })
     }
 
-    fn format(&self, options: &StoreOptions, skip_verify: bool) -> FormatOptions {
-        let form = if options.is_uncompressed() { StorageForm::Plain } else { StorageForm::Compressed };
+    fn format(&self, options: &StoreOptions, skip_verify: bool) -> Result<FormatOptions, EncryptionError> {
+        let cipher = options.encryption().cipher()?.map(Arc::new);
         let (retries, interval) = options.retries();
         let retry = RetryPolicy::new(retries, interval).cancelled_by(self.cancel.flag());
-        FormatOptions { form, skip_verify, compression: self.compression, retry }
+        let compressed = !options.is_uncompressed();
+        Ok(FormatOptions { compressed, cipher, skip_verify, compression: self.compression, retry })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use desync_codec::{Compression, EncodeError, Encoder, Format, HostDecoder};
+use desync_codec::{CipherError, Compression, EncodeError, Encoder, Format, HostDecoder};
 use desync_core::Limits;
 use desync_core::codec::zstd::Frame;
 use desync_core::codec::{DecodeError, Decoder as _};
@@ -26,6 +26,8 @@ pub enum Form {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormError {
     #[error(transparent)]
+    Decrypt(#[from] CipherError),
+    #[error(transparent)]
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -44,6 +46,7 @@ impl Former {
 
     /// The bytes of a chunk in a form.
     pub(crate) fn bring(&mut self, chunk: &Chunk, form: Form) -> Result<Arc<[u8]>, FormError> {
+        let chunk = &chunk.decrypted()?;
         let stored = chunk.stored_as(StorageForm::Compressed);
         if let Some(stored) = stored.filter(|stored| is_readable(stored, form)) {
             return Ok(Arc::clone(stored));

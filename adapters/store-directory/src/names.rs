@@ -30,7 +30,7 @@ pub(crate) fn chunk_of(name: &OsStr, form: StorageForm) -> Option<ChunkId> {
 
 /// The chunk that a file name seems to mean in this form, whatever the case of its digits.
 pub(crate) fn any_case_chunk_of(name: &OsStr, form: StorageForm) -> Option<ChunkId> {
-    name.to_str()?.strip_suffix(form.extension())?.parse().ok()
+    name.to_str()?.strip_suffix(form.extension().as_str())?.parse().ok()
 }
 
 /// Whether a file of this name was left by a writer that died, or belongs to one that lives.

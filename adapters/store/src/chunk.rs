@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use desync_codec::{ChunkCipher, CipherError};
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, VerifiedChunk};
 
@@ -11,8 +12,16 @@ use desync_core::{ChunkId, VerifiedChunk};
 #[derive(Clone, Debug)]
 pub struct Chunk {
     id: ChunkId,
-    stored: Option<(StorageForm, Arc<[u8]>)>,
+    stored: Option<Stored>,
     plain: Option<VerifiedChunk<Arc<[u8]>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    form: StorageForm,
+    bytes: Arc<[u8]>,
+    /// What opens them, if they are encrypted.
+    cipher: Option<Arc<ChunkCipher>>,
 }
 
 impl Chunk {
@@ -25,7 +34,16 @@ impl Chunk {
     /// Bytes as a store keeps them, not verified: they may be anything.
     #[must_use]
     pub fn from_stored(id: ChunkId, form: StorageForm, bytes: Arc<[u8]>) -> Self {
-        Self { id, stored: Some((form, bytes)), plain: None }
+        Self { id, stored: Some(Stored { form, bytes, cipher: None }), plain: None }
+    }
+
+    /// Adds what opens the stored bytes, if they are encrypted.
+    #[must_use]
+    pub fn with_cipher(mut self, cipher: Option<&Arc<ChunkCipher>>) -> Self {
+        if let Some(stored) = &mut self.stored {
+            stored.cipher = cipher.cloned();
+        }
+        self
     }
 
     /// Adds the verified plain bytes to a chunk that came from a store.
@@ -48,7 +66,25 @@ impl Chunk {
     /// The bytes some store kept, if they are in this form.
     #[must_use]
     pub fn stored_as(&self, form: StorageForm) -> Option<&Arc<[u8]>> {
-        self.stored.as_ref().filter(|(kept, _)| *kept == form).map(|(_, bytes)| bytes)
+        self.stored.as_ref().filter(|stored| stored.form == form).map(|stored| &stored.bytes)
+    }
+
+    /// The form of the bytes some store kept.
+    #[must_use]
+    pub fn stored_form(&self) -> Option<StorageForm> {
+        self.stored.as_ref().map(|stored| stored.form)
+    }
+
+    /// The same chunk, its stored bytes no longer encrypted.
+    ///
+    /// # Errors
+    /// [`CipherError`]; [`CipherError::NoKey`] if it was not told what opens them.
+    pub fn decrypted(&self) -> Result<Self, CipherError> {
+        let Some(Stored { form, bytes, cipher }) = &self.stored else { return Ok(self.clone()) };
+        let Some(label) = form.key() else { return Ok(self.clone()) };
+        let cipher = cipher.as_ref().filter(|cipher| cipher.label() == label).ok_or(CipherError::NoKey)?;
+        let stored = Stored { form: form.decrypted(), bytes: cipher.open(bytes)?.into(), cipher: None };
+        Ok(Self { stored: Some(stored), ..self.clone() })
     }
 
     /// The verified plain bytes, if they are known already.

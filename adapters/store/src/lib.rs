@@ -1,7 +1,7 @@
 //! What a chunk store is on a host, and how stores are composed.
 //!
 //! An edge of the world (directory, HTTP, S3 …) implements [`Backend`]: named stored bytes in and out.
-//! [`FormattedStore`] puts the storage form, verification and retries on top and is a [`ChunkStore`]. The
+//! [`FormattedStore`] puts the storage form (compression, encryption), verification and retries on top and is a [`ChunkStore`]. The
 //! rest composes chunk stores: [`Router`] (several in order), [`Failover`] (`a|b`), [`Cache`] (`-c`),
 //! [`Dedup`] (concurrent requests for one chunk share one answer), [`WriteOnce`] (each chunk is stored once
 //! in a run) and [`Swap`] (exchanged while it is used). A new kind of store changes none of them. Indexes are
@@ -9,6 +9,7 @@
 
 mod cache;
 mod chunk;
+mod converter;
 mod dedup;
 mod error;
 mod failover;
@@ -27,13 +28,14 @@ mod write_once;
 
 pub use cache::{Cache, CacheRepair};
 pub use chunk::Chunk;
+pub use converter::{ConvertError, Converted, Converter};
 pub use dedup::Dedup;
-pub use desync_codec::Compression;
+pub use desync_codec::{ChunkCipher, Compression, KeyError};
 pub use error::{ErrorKind, Operation, StoreError};
 pub use failover::Failover;
 pub use formatted::{FormatOptions, FormattedStore};
 pub use index_store::{IndexStore, IndexWriter};
-pub use opener::Opener;
+pub use opener::{OpenError, Opener};
 pub use retry::{FailedAttempt, RetryPolicy};
 pub use router::Router;
 pub use swap::Swap;

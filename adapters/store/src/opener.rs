@@ -6,7 +6,7 @@
 use core::convert::Infallible;
 use std::sync::Arc;
 
-use desync_codec::HostDecoder;
+use desync_codec::{CipherError, HostDecoder};
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::codec::{DecodeError, Decoder as _};
 use desync_core::digest::HashKernel;
@@ -15,6 +15,17 @@ use desync_core::{DigestKind, Limits, Mismatch, VerifiedChunk};
 
 use crate::pool::Pool;
 use crate::{Chunk, StoreError};
+
+/// Why stored bytes do not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// They cannot be decrypted.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// They cannot be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
 
 /// Opens chunks. Keeps decoders for reuse; threads share it.
 pub struct Opener {
@@ -111,7 +122,7 @@ impl Opener {
     /// The plain bytes of a chunk, of a length that is wanted, not verified.
     fn plain_bytes(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> Result<Arc<[u8]>, StoreError> {
         let bytes = self.decode(chunk, wanted.len.max()).map_err(|error| match error {
-            DecodeError::TooLong { .. } => unexpected_size(wanted, store),
+            OpenError::Decode(DecodeError::TooLong { .. }) => unexpected_size(wanted, store),
             error => StoreError::invalid(store, &wanted.id, error),
         })?;
         check_len(wanted, store, &bytes)?;
@@ -119,11 +130,14 @@ impl Opener {
     }
 
     /// The plain bytes of a chunk, not verified, `len_max` at most.
-    pub(crate) fn decode(&self, chunk: &Chunk, len_max: u64) -> Result<Arc<[u8]>, DecodeError> {
+    pub(crate) fn decode(&self, chunk: &Chunk, len_max: u64) -> Result<Arc<[u8]>, OpenError> {
+        if chunk.stored_form().is_some_and(|form| form.key().is_some()) {
+            return self.decode(&chunk.decrypted()?, len_max);
+        }
         if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
             return match plain.len() as u64 {
-                0 => Err(DecodeError::Empty),
-                len if len > len_max => Err(DecodeError::TooLong { limit: len_max }),
+                0 => Err(DecodeError::Empty.into()),
+                len if len > len_max => Err(DecodeError::TooLong { limit: len_max }.into()),
                 _ => Ok(Arc::clone(plain)),
             };
         }

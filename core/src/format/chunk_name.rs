@@ -2,39 +2,20 @@
 //!
 //! Making names and telling them from other files of a store. What a store does with strays is its matter.
 
+use super::StorageForm;
 use crate::digest::{CHUNK_ID_LEN, ChunkId};
 
 /// Path of a chunk relative to its store, on the stack.
-pub type ChunkName = heapless::String<96>;
-
-/// In which form a store keeps the bytes of its chunks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum StorageForm {
-    /// Compressed, one zstd frame: extension `.cacnk`.
-    #[default]
-    Compressed,
-    /// As they are: no extension.
-    Plain,
-}
+pub type ChunkName = heapless::String<112>;
 
 impl StorageForm {
-    /// What is appended to the 64 digits.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Compressed => ".cacnk",
-            Self::Plain => "",
-        }
-    }
-
     /// `<first 4 digits>/<64 digits><extension>`.
     #[must_use]
     pub fn path_of(self, id: &ChunkId) -> ChunkName {
         let hex = id.to_hex();
         let mut name = ChunkName::new();
-        // 4 + 1 + 64 + 6 digits fit the capacity of 96.
-        for part in [&hex[..4], "/", &hex, self.extension()] {
+        // 4 + 1 + 64 bytes and 34 of extension at most fit the capacity of 112.
+        for part in [&hex[..4], "/", &hex, &self.extension()] {
             let _ = name.push_str(part);
         }
         name
@@ -58,9 +39,7 @@ impl ParsedName<'_> {
     /// The form in which a chunk of this name is kept; `None` if the extension is no chunk's.
     #[must_use]
     pub fn form(&self) -> Option<StorageForm> {
-        [StorageForm::Compressed, StorageForm::Plain]
-            .into_iter()
-            .find(|form| form.extension() == self.extension)
+        StorageForm::from_extension(self.extension)
     }
 
     /// The directory within the store where a chunk of this name belongs: its first 4 digits.
@@ -91,6 +70,7 @@ mod tests {
 
     use super::*;
     use crate::digest::DigestKind;
+    use crate::format::{CipherKind, KeyLabel};
 
     fn id() -> ChunkId {
         DigestKind::Sha512_256.id_of(b"a chunk")
@@ -98,7 +78,9 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for form in [StorageForm::Compressed, StorageForm::Plain] {
+        let key = KeyLabel { cipher: CipherKind::XChaCha20Poly1305, key_id: [0, 1, 2, 0xff] };
+        let compressed = StorageForm::Compressed;
+        for form in [compressed, StorageForm::Plain, compressed.encrypted(key)] {
             let path = form.path_of(&id());
             let (directory, file) = path.split_once('/').unwrap();
             let parsed = parse_file_name(file).unwrap();

@@ -6,7 +6,9 @@
 pub mod chunk_name;
 pub mod flags;
 pub mod index;
+pub mod storage_form;
 
-pub use chunk_name::{ChunkName, StorageForm};
+pub use chunk_name::ChunkName;
 pub use flags::{FeatureFlags, FlagsError};
 pub use index::{ChunkEntry, Index, IndexError, IndexHeader, IndexItem, Strictness};
+pub use storage_form::{CipherKind, KeyLabel, StorageForm};

@@ -102,7 +102,9 @@ Examples:
   desync --config new.json config --write
 
 The file is one JSON object. `store-options` holds options for locations, which may be globs:
-  { \"store-options\": { \"/srv/plain*\": { \"uncompressed\": true } } }";
+  { \"store-options\": { \"/srv/plain*\": { \"uncompressed\": true },
+                       \"/srv/secret\": { \"encryption\": true, \"encryption-key\": \"64 hex digits\" } } }
+A key that is not in the file is taken from $DESYNC_ENCRYPTION_KEY. Secrets are written, but not shown.";
 
 #[cfg(feature = "manual")]
 pub(super) const MANPAGE: &str = "\

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub(super) fn run(args: &ConfigArgs, session: &Session) -> anyhow::Result<()> {
     let mut out = output::stdout();
     if !args.write.unwrap_or(false) {
-        return output::print_json(&mut out, &session.config);
+        return output::print_json(&mut out, &session.config.without_secrets());
     }
     let file = session
         .config_file

@@ -38,7 +38,7 @@ pub(super) fn run(args: &InspectChunksArgs, session: &Session) -> anyhow::Result
         Some(location) if location.scheme() != Scheme::Local => bail!("'{location}' is not a local store"),
         Some(location) => {
             let form = stores.single(&location)?.form();
-            (form == StorageForm::Compressed).then(|| location.path().to_owned())
+            form.is_compressed().then(|| (location.path().to_owned(), form))
         }
     };
     let mut chunks = Vec::new();
@@ -57,11 +57,11 @@ pub(super) fn run(args: &InspectChunksArgs, session: &Session) -> anyhow::Result
     }
 }
 
-fn inspect(entry: &ChunkEntry, directory: Option<&PathBuf>) -> anyhow::Result<ChunkInfo> {
+fn inspect(entry: &ChunkEntry, directory: Option<&(PathBuf, StorageForm)>) -> anyhow::Result<ChunkInfo> {
     let compressed_size = match directory {
         None => 0,
-        Some(directory) => {
-            let path = directory.join(StorageForm::Compressed.path_of(&entry.id).as_str());
+        Some((directory, form)) => {
+            let path = directory.join(form.path_of(&entry.id).as_str());
             match std::fs::symlink_metadata(&path) {
                 Ok(found) if found.is_file() => found.len(),
                 Ok(_) => 0,

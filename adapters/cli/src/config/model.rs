@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::matching;
-use crate::settings::{Location, StoreOverrides};
+use crate::settings::{Encryption, Location, StoreOverrides};
 
 /// Retries after an error, unless the config or a flag says otherwise.
 const ERROR_RETRY: i64 = 3;
@@ -115,6 +115,19 @@ impl Config {
         })
     }
 
+    /// The same config with every secret hidden, for showing.
+    pub(crate) fn without_secrets(&self) -> Self {
+        Self {
+            s3_credentials: shown(self.s3_credentials.as_ref(), |entry| hide(&mut entry.secret_key)),
+            oci_credentials: shown(self.oci_credentials.as_ref(), |entry| hide(&mut entry.secret)),
+            store_options: shown(self.store_options.as_ref(), |entry| {
+                for secret in [&mut entry.http_auth, &mut entry.http_cookie, &mut entry.encryption_key] {
+                    hide(secret);
+                }
+            }),
+        }
+    }
+
     /// The options for a location: its entry or the defaults, with the flags of this run over them.
     ///
     /// # Errors
@@ -206,8 +219,35 @@ impl StoreOptions {
 
     /// Whether anything is said about encryption.
     pub(crate) fn mentions_encryption(&self) -> bool {
-        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-        self.encryption == Some(true) || given(&self.encryption_key) || given(&self.encryption_algorithm)
+        self.encryption().is_mentioned()
+    }
+
+    /// What is said about encryption.
+    pub(crate) fn encryption(&self) -> Encryption<'_> {
+        Encryption {
+            on: self.encryption.unwrap_or(false),
+            key: self.encryption_key.as_deref().unwrap_or_default(),
+            algorithm: self.encryption_algorithm.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// A section as it is shown: its entries changed by `hide_secrets`, and its locations as messages show them.
+fn shown<T: Clone>(
+    section: Option<&BTreeMap<String, T>>,
+    hide_secrets: impl Fn(&mut T),
+) -> Option<BTreeMap<String, T>> {
+    let entries = section?.iter().map(|(location, entry)| {
+        let mut entry = entry.clone();
+        hide_secrets(&mut entry);
+        (Location::new(location).to_string(), entry)
+    });
+    Some(entries.collect())
+}
+
+fn hide(secret: &mut Option<String>) {
+    if let Some(secret) = secret.as_mut().filter(|secret| !secret.is_empty()) {
+        *secret = "xxxxx".to_owned();
     }
 }
 

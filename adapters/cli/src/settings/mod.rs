@@ -7,6 +7,7 @@
 mod chunk_sizes;
 #[cfg(feature = "serve-link")]
 mod device;
+mod encryption;
 pub(crate) mod kernels;
 pub(crate) mod location;
 pub(crate) mod notation;
@@ -19,6 +20,7 @@ mod stores;
 pub(crate) use chunk_sizes::{cut_rule, sizes};
 #[cfg(feature = "serve-link")]
 pub(crate) use device::DeviceLine;
+pub(crate) use encryption::{Encryption, EncryptionError};
 pub(crate) use location::{Location, Scheme};
 pub(crate) use profile::Profile;
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};

@@ -1,6 +1,7 @@
 //! The built program, run as a user runs it: arguments, stdin, stdout, stderr, exit codes, signals.
 #![allow(missing_docs, reason = "a test program has no users")]
 
+mod encryption;
 mod exit_codes;
 mod extracting;
 mod filling;

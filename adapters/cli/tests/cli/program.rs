@@ -94,17 +94,6 @@ fn a_broken_config_fails_every_command_and_shows_no_secret() {
 }
 
 #[test]
-fn encryption_is_refused_and_not_left_out_silently() {
-    let room = Room::with_blob();
-    room.write("c.json", br#"{"store-options": {"store": {"encryption": true}}}"#);
-    let text = room.fails(1, &["--config", "c.json", "cat", "-s", "store", "blob.caibx"]);
-    assert!(text.contains("encryption is not built in"), "{text}");
-    room.write("c.json", br#"{"store-options": {".": {"encryption-key": "00"}}}"#);
-    let text = room.fails(1, &["--config", "c.json", "list-chunks", "blob.caibx"]);
-    assert!(text.contains("encryption is not supported by index stores"), "{text}");
-}
-
-#[test]
 fn man_pages_are_written_for_every_command() {
     let room = Room::new();
     room.create_dir("man");

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use desync_codec::Encoder;
 use desync_core::chunk_source::WantedLen;
-use desync_core::{DigestKind, VerifiedChunk};
-
 use desync_core::codec::zstd::Frame;
+use desync_core::{DigestKind, VerifiedChunk};
 
 use super::*;
 use crate::fake::{at_once, wanted};
+use crate::{ErrorKind, Operation};
+
+mod encrypted;
 
 /// Stored bytes by name; fails as often as told.
 #[derive(Default)]
@@ -69,7 +72,7 @@ fn store(options: FormatOptions) -> FormattedStore<Memory> {
 }
 
 fn plain() -> FormattedStore<Memory> {
-    store(FormatOptions { form: StorageForm::Plain, ..FormatOptions::default() })
+    store(FormatOptions { compressed: false, ..FormatOptions::default() })
 }
 
 fn chunk(bytes: &[u8]) -> Chunk {
@@ -85,7 +88,7 @@ fn what_is_put_is_got_in_both_forms() {
         assert!(store.has(&wanted(&bytes).id).unwrap());
         let found = at_once(4, |_| store.get(&wanted(&bytes)).unwrap());
         assert!(found.iter().all(|chunk| chunk.plain().unwrap().bytes() == bytes));
-        let form = store.options().form;
+        let form = store.form();
         let stored = store.backend().get(wanted(&bytes).id, form).unwrap();
         assert_eq!(stored.len() < bytes.len(), form == StorageForm::Compressed);
     }

@@ -185,7 +185,7 @@ fn update(noise: Noise, seed: u64, piece_len: u16) -> Outcome {
                 LinkEvent::Piece { offset, data, form, .. } => {
                     let whole = match form {
                         StorageForm::Plain => &mut out.index,
-                        StorageForm::Compressed => out.chunks.last_mut().unwrap(),
+                        _ => out.chunks.last_mut().unwrap(),
                     };
                     assert_eq!(offset, whole.len() as u64, "pieces come in order, each once");
                     whole.extend(data);

@@ -41,6 +41,25 @@ fn defect_20_explicit_zeros_survive_a_rewrite() {
 }
 
 #[test]
+fn secrets_are_hidden_when_shown() {
+    let secrets = json!({
+        "s3-credentials": {"https://h": {"access-key": "id", "secret-key": "hunter2"}},
+        "oci-credentials": {"oci+https://h/*": {"username": "me", "secret": "hunter2"}},
+        "store-options": {"https://me:hunter2@h/s?sig=hunter2": {
+            "http-auth": "Bearer hunter2", "http-cookie": "hunter2", "encryption": true,
+            "encryption-key": "hunter2", "encryption-algorithm": "aes-256-gcm", "client-key": ""
+        }},
+    });
+    let config = Config::read(&secrets).unwrap();
+    let shown = serde_json::to_string(&config.without_secrets()).unwrap();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for kept in ["\"id\"", "\"me\"", "aes-256-gcm", "https://me:xxxxx@h/s"] {
+        assert!(shown.contains(kept), "{kept}: {shown}");
+    }
+    assert!(serde_json::to_string(&config).unwrap().contains("hunter2"), "what is written keeps them");
+}
+
+#[test]
 fn without_a_file_the_sections_are_null() {
     let text = serde_json::to_string_pretty(&Config::default()).unwrap();
     assert_eq!(

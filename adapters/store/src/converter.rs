@@ -1,0 +1,170 @@
+//! From a chunk of any form to the stored bytes of one form.
+//!
+//! Layers that two forms share stay on: compressed bytes are encrypted, not compressed anew, and bytes of the
+//! same form and key pass untouched. What was not verified is converted all the same, still not verified.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use desync_codec::{ChunkCipher, CipherError, Compression, EncodeError, Encoder};
+use desync_core::Limits;
+use desync_core::codec::zstd::Frame;
+use desync_core::format::StorageForm;
+
+use crate::opener::{OpenError, Opener};
+use crate::pool::{Loan, Pool};
+use crate::{Chunk, ErrorKind, Operation, StoreError};
+
+/// Brings chunks into one form. Keeps encoders for reuse; threads share it.
+pub struct Converter {
+    compressed: bool,
+    compression: Compression,
+    cipher: Option<Arc<ChunkCipher>>,
+    opener: Opener,
+    encoders: Pool<Encoding>,
+}
+
+/// An encoder and the buffer it encodes into.
+struct Encoding {
+    encoder: Encoder,
+    stored: Vec<u8>,
+}
+
+/// Why a chunk cannot be brought into a form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConvertError {
+    /// What was stored does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It cannot be compressed.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// It cannot be encrypted.
+    #[error(transparent)]
+    Seal(CipherError),
+}
+
+impl ConvertError {
+    /// The failure of storing `chunk` in `store`.
+    pub(crate) fn of_put(self, chunk: &Chunk, store: &str) -> StoreError {
+        let id = chunk.id();
+        match self {
+            Self::Open(error) => {
+                StoreError { operation: Operation::Put, ..StoreError::invalid(store, &id, error) }
+            }
+            error => StoreError::new(ErrorKind::Permanent, Operation::Put, store, error).on(&id),
+        }
+    }
+}
+
+/// Bytes in the form that was asked for.
+pub struct Converted<'c>(Bytes<'c>);
+
+enum Bytes<'c> {
+    /// Some store had them so.
+    Kept(Arc<[u8]>),
+    Encoded(Loan<'c, Encoding>),
+    Sealed(Vec<u8>),
+}
+
+impl Deref for Converted<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Kept(bytes) => bytes,
+            Bytes::Encoded(encoding) => &encoding.stored,
+            Bytes::Sealed(bytes) => bytes,
+        }
+    }
+}
+
+impl Converted<'_> {
+    /// The bytes to keep. Bytes that passed untouched are shared, not copied.
+    #[must_use]
+    pub fn into_shared(self) -> Arc<[u8]> {
+        match self.0 {
+            Bytes::Kept(bytes) => bytes,
+            Bytes::Encoded(encoding) => Arc::from(&encoding.stored[..]),
+            Bytes::Sealed(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl Converter {
+    /// Compresses or not, then encrypts if there is a cipher.
+    #[must_use]
+    pub const fn new(compressed: bool, compression: Compression, cipher: Option<Arc<ChunkCipher>>) -> Self {
+        Self { compressed, compression, cipher, opener: Opener::new(), encoders: Pool::new() }
+    }
+
+    /// The form that chunks are brought into.
+    #[must_use]
+    pub fn form(&self) -> StorageForm {
+        let form = if self.compressed { StorageForm::Compressed } else { StorageForm::Plain };
+        self.cipher.as_ref().map_or(form, |cipher| form.encrypted(cipher.label()))
+    }
+
+    /// What opens chunks of this form, if they are encrypted.
+    #[must_use]
+    pub const fn cipher(&self) -> Option<&Arc<ChunkCipher>> {
+        self.cipher.as_ref()
+    }
+
+    /// The bytes of a chunk in this form.
+    ///
+    /// # Errors
+    /// [`ConvertError`].
+    pub fn convert(&self, chunk: &Chunk) -> Result<Converted<'_>, ConvertError> {
+        let form = self.form();
+        if let Some(stored) = chunk.stored_as(form)
+            && (!self.bounds_windows() || self.cipher.is_none() && self.fits_window(stored))
+        {
+            return Ok(Converted(Bytes::Kept(Arc::clone(stored))));
+        }
+        let inner = self.inner(chunk, form.decrypted())?;
+        match &self.cipher {
+            None => Ok(inner),
+            Some(cipher) => Ok(Converted(Bytes::Sealed(cipher.seal(&inner).map_err(ConvertError::Seal)?))),
+        }
+    }
+
+    /// The bytes before encryption.
+    fn inner(&self, chunk: &Chunk, form: StorageForm) -> Result<Converted<'_>, ConvertError> {
+        if chunk.stored_form().is_some_and(|stored| stored.decrypted() == form) {
+            let decrypted = chunk.decrypted().map_err(OpenError::from)?;
+            if let Some(stored) = decrypted.stored_as(form).filter(|stored| self.fits_window(stored)) {
+                return Ok(Converted(Bytes::Kept(Arc::clone(stored))));
+            }
+        }
+        let plain = match chunk.plain() {
+            Some(plain) => plain.clone().into_bytes(),
+            None => self.opener.decode(chunk, Limits::HOST.chunk_len_max)?,
+        };
+        if self.compressed { Ok(self.encode(&plain)?) } else { Ok(Converted(Bytes::Kept(plain))) }
+    }
+
+    fn encode(&self, plain: &[u8]) -> Result<Converted<'_>, EncodeError> {
+        let mut encoding = self.encoders.lend(|| Encoding::new(self.compression))?;
+        let Encoding { encoder, stored } = &mut *encoding;
+        encoder.encode(plain, stored)?;
+        Ok(Converted(Bytes::Encoded(encoding)))
+    }
+
+    const fn bounds_windows(&self) -> bool {
+        self.compressed && self.compression.window_log.is_some()
+    }
+
+    /// Whether stored bytes may be kept untouched: all, unless windows are bounded.
+    fn fits_window(&self, stored: &[u8]) -> bool {
+        let Some(log) = self.compression.window_log.filter(|_| self.compressed) else { return true };
+        let limits = Limits::HOST;
+        Frame::parse(stored, limits.chunk_len_max, limits.zstd_window_max)
+            .is_ok_and(|frame| 1_u64.checked_shl(log).is_none_or(|max| frame.window_len() <= max))
+    }
+}
+
+impl Encoding {
+    fn new(compression: Compression) -> Result<Self, EncodeError> {
+        Ok(Self { encoder: Encoder::with(compression)?, stored: Vec::new() })
+    }
+}
