@@ -18,6 +18,15 @@ pub struct Limits {
     ///
     /// Source: casync `caprotocol.h`, `CA_PROTOCOL_SIZE_MAX` (16 MiB).
     pub message_len_max: u64,
+    /// Most nodes of an archive on one path, root and leaf included.
+    ///
+    /// Source: casync stops at the same depth, reading and writing.
+    pub archive_depth_max: usize,
+    /// Most bytes that the metadata records of one node of an archive may have together.
+    pub archive_metadata_max: usize,
+    /// Most names of open directories that are remembered to check their tables of names, 24 bytes each.
+    /// Of a directory beyond that, number and frame of the table are checked, not its items.
+    pub archive_names_max: usize,
 }
 
 impl Limits {
@@ -27,6 +36,9 @@ impl Limits {
         index_chunks_max: u32::MAX as u64 - 1,
         zstd_window_max: 128 << 20,
         message_len_max: 16 << 20,
+        archive_depth_max: 64,
+        archive_metadata_max: 1 << 20,
+        archive_names_max: 4 << 20,
     };
 }
 

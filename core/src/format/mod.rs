@@ -3,6 +3,7 @@
 //! Each format gives `parse`, `encoded_len` and `encode`, in that order. Nothing here reads or writes a
 //! device; [`index::stream`] pumps bytes for those who have an `embedded_io` reader or writer.
 
+pub mod catar;
 pub mod chunk_name;
 pub mod flags;
 pub mod index;
