@@ -57,16 +57,16 @@ impl<'w> Bits<'w> {
     #[must_use]
     #[inline]
     pub fn get(&self, position: u32) -> bool {
-        position < self.len && self.words[(position / 64) as usize] >> (position % 64) & 1 == 1
+        let word = self.words.get((position / 64) as usize).filter(|_| position < self.len);
+        word.is_some_and(|word| word >> (position % 64) & 1 == 1)
     }
 
     /// Adds or removes `position`; whether it is below the length.
     #[inline]
     pub fn set(&mut self, position: u32, value: bool) -> bool {
-        if position >= self.len {
+        let Some(word) = self.words.get_mut((position / 64) as usize).filter(|_| position < self.len) else {
             return false;
-        }
-        let word = &mut self.words[(position / 64) as usize];
+        };
         *word = *word & !(1 << (position % 64)) | u64::from(value) << (position % 64);
         true
     }

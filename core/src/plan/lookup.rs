@@ -14,6 +14,7 @@
 //! - Building takes linear time, also if one ID is repeated a million times (test:
 //!   `defect_65_repeats_cost_one_comparison_each`).
 
+use core::convert::Infallible;
 use core::fmt;
 use core::hint::black_box;
 
@@ -85,24 +86,6 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
         Ok(Self { list, slots, key })
     }
 
-    /// The same one chunk at a time, for lists that may fail and be asked again.
-    ///
-    /// # Errors
-    /// [`LookupError::TooFewSlots`] and [`LookupError::TooManyChunks`].
-    pub fn builder(
-        list: &'w L,
-        slots: &'w mut [u64],
-        key: u64,
-    ) -> Result<LookupBuilder<'w, L>, LookupError<L::Error>> {
-        if list.len() > POSITIONS_MAX {
-            return Err(LookupError::TooManyChunks);
-        }
-        let (needed, given) = (slots_needed(list.len()), slots.len());
-        let slots = slots.get_mut(..needed).ok_or(LookupError::TooFewSlots { needed, given })?;
-        slots.fill(0);
-        Ok(LookupBuilder { list, slots, key: Key::expand(key), next: 0 })
-    }
-
     /// The list that is looked up.
     #[must_use]
     pub const fn list(&self) -> &'w L {
@@ -118,16 +101,15 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
         let hash = self.key.hash(id);
         let tag = tag_of(hash);
         let mut at = home_of(hash, self.slots.len());
-        loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                return Ok(None);
-            }
+        while let Some(&slot) = self.slots.get(at)
+            && slot != 0
+        {
             if slot >> 32 == tag && self.list.id(position_in(slot))? == *id {
                 return Ok(Some(position_in(slot)));
             }
             at = next_slot(at, self.slots.len());
         }
+        Ok(None)
     }
 
     /// Asks the memory for what [`Lookup::first`] will read, without waiting for the answer.
@@ -137,33 +119,48 @@ impl<'w, L: ChunkList> Lookup<'w, L> {
     }
 }
 
-/// A [`Lookup`] in the making; made by [`Lookup::builder`].
-pub struct LookupBuilder<'w, L> {
-    list: &'w L,
+/// The memory of a [`Lookup`] that is filled chunk by chunk, for lists that may fail and be asked again. The
+/// list is lent anew each time, so that what it reads from may change hands in between.
+pub struct LookupTable<'w> {
     slots: &'w mut [u64],
     key: Key,
-    next: u32,
+    chunks: u32,
+    entered: u32,
 }
 
-impl<'w, L: ChunkList> LookupBuilder<'w, L> {
-    /// Enters the next chunk; whether there was one.
+impl<'w> LookupTable<'w> {
+    /// An empty table for a list of so many chunks; `slots` and `key` as in [`Lookup::build`].
+    ///
+    /// # Errors
+    /// [`LookupError::TooFewSlots`] and [`LookupError::TooManyChunks`].
+    pub fn new(slots: &'w mut [u64], chunks: u32, key: u64) -> Result<Self, LookupError<Infallible>> {
+        if chunks > POSITIONS_MAX {
+            return Err(LookupError::TooManyChunks);
+        }
+        let (needed, given) = (slots_needed(chunks), slots.len());
+        let slots = slots.get_mut(..needed).ok_or(LookupError::TooFewSlots { needed, given })?;
+        slots.fill(0);
+        Ok(Self { slots, key: Key::expand(key), chunks, entered: 0 })
+    }
+
+    /// Enters the next chunk of `list`, which is the same each time; whether there was one.
     ///
     /// # Errors
     /// The list's own, with nothing entered: the same chunk can be tried again.
-    pub fn enter_next(&mut self) -> Result<bool, L::Error> {
-        if self.next >= self.list.len() {
+    pub fn enter_next<L: ChunkList>(&mut self, list: &L) -> Result<bool, L::Error> {
+        if self.entered >= self.chunks {
             return Ok(false);
         }
-        let hash = self.key.hash(&self.list.id(self.next)?);
-        enter(self.list, self.slots, hash, self.next)?;
-        self.next += 1;
+        let hash = self.key.hash(&list.id(self.entered)?);
+        enter(list, self.slots, hash, self.entered)?;
+        self.entered += 1;
         Ok(true)
     }
 
-    /// The lookup of what has been entered.
+    /// The lookup of what has been entered; `list` is the one it was entered from.
     #[must_use]
-    pub fn finish(self) -> Lookup<'w, L> {
-        Lookup { list: self.list, slots: self.slots, key: self.key }
+    pub const fn lookup<'a, L>(&'a self, list: &'a L) -> Lookup<'a, L> {
+        Lookup { list, slots: self.slots, key: self.key }
     }
 }
 
@@ -190,17 +187,18 @@ fn enter_batch<L: ChunkList>(
 fn enter<L: ChunkList>(list: &L, slots: &mut [u64], hash: u64, position: u32) -> Result<(), L::Error> {
     let tag = tag_of(hash);
     let mut at = home_of(hash, slots.len());
-    loop {
-        let slot = slots[at];
-        if slot == 0 {
-            slots[at] = tag << 32 | u64::from(position + 1);
-            return Ok(());
+    let len = slots.len();
+    while let Some(slot) = slots.get_mut(at) {
+        if *slot == 0 {
+            *slot = tag << 32 | u64::from(position + 1);
+            break;
         }
-        if slot >> 32 == tag && list.id(position_in(slot))? == list.id(position)? {
-            return Ok(());
+        if *slot >> 32 == tag && list.id(position_in(*slot))? == list.id(position)? {
+            break;
         }
-        at = next_slot(at, slots.len());
+        at = next_slot(at, len);
     }
+    Ok(())
 }
 
 #[inline]

@@ -14,8 +14,8 @@ pub mod zero;
 
 pub use bits::Bits;
 pub use chunk_list::ChunkList;
-pub use lookup::{Lookup, LookupBuilder, LookupError};
-pub use planner::{PlanInput, PlanSeed, Planner};
+pub use lookup::{Lookup, LookupError, LookupTable};
+pub use planner::{PlanInput, PlanSeed, Planner, Progress};
 pub use step::{Source, Step};
 pub use summary::{Amount, PlanSummary};
 pub use zero::{ZeroChunk, zero_id};

@@ -52,6 +52,12 @@ pub struct PlanInput<'a, T, S> {
 #[derive(Debug)]
 pub struct Planner<'a, T, S = T> {
     input: PlanInput<'a, T, S>,
+    progress: Progress,
+}
+
+/// How far a plan has come; the default is its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
     position: u32,
     trail: Option<Trail>,
     /// First position whose slots have not been touched.
@@ -92,8 +98,20 @@ struct Bounds {
 impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
     /// A planner at the start of the target.
     #[must_use]
-    pub const fn new(input: PlanInput<'a, T, S>) -> Self {
-        Self { input, position: 0, trail: None, touched: 0 }
+    pub fn new(input: PlanInput<'a, T, S>) -> Self {
+        Self::resume(input, Progress::default())
+    }
+
+    /// A planner that goes on where one with the same input stood.
+    #[must_use]
+    pub const fn resume(input: PlanInput<'a, T, S>, progress: Progress) -> Self {
+        Self { input, progress }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// The chunks wanted.
@@ -107,7 +125,7 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
     /// # Errors
     /// The lists' own. The same step can be asked for again.
     pub fn next_step(&mut self) -> Result<Option<Step>, T::Error> {
-        let first = self.position;
+        let first = self.progress.position;
         if first >= self.input.target.len() {
             return Ok(None);
         }
@@ -116,8 +134,8 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
             Some(source) => Step { first, count: self.settled_run(first, &entry, source)?, source },
             None => self.unsettled_step(first, &entry)?,
         };
-        self.trail = Self::trail_of(&step).or(self.trail);
-        self.position += step.count;
+        self.progress.trail = Self::trail_of(&step).or(self.progress.trail);
+        self.progress.position += step.count;
         Ok(Some(step))
     }
 
@@ -159,11 +177,11 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
 
     /// Where many chunks are looked up one after the other, has the memory's answers overlap.
     fn touch_ahead(&mut self, first: u32) -> Result<(), T::Error> {
-        if !T::IN_MEMORY || first < self.touched {
+        if !T::IN_MEMORY || first < self.progress.touched {
             return Ok(());
         }
-        self.touched = first.saturating_add(BATCH).min(self.input.target.len());
-        for position in first..self.touched {
+        self.progress.touched = first.saturating_add(BATCH).min(self.input.target.len());
+        for position in first..self.progress.touched {
             let id = self.input.target.id(position)?;
             self.input.seeds.iter().for_each(|seed| seed.lookup.touch(&id));
             self.input.own.iter().for_each(|own| own.touch(&id));
@@ -203,7 +221,7 @@ impl<'a, T: ChunkList, S: ChunkList<Error = T::Error>> Planner<'a, T, S> {
         bounds: &Bounds,
     ) -> Result<Run, T::Error> {
         let mut longest = Run::default();
-        let trail = self.trail.filter(|trail| trail.origin == origin);
+        let trail = self.progress.trail.filter(|trail| trail.origin == origin);
         if let Some(from) = trail.and_then(|trail| u32::try_from(i64::from(first) + trail.shift).ok()) {
             longest = self.run(lookup.list(), from, first, bounds)?;
         }

@@ -10,11 +10,9 @@
 //! durably, before it happens (test: `power_cut_in_the_bootloader`).
 
 use super::flash::Flash;
-use super::journal::Journal;
+use super::journal::{Journal, JournalWrite};
 use super::layout::{Layout, Slot};
-#[cfg(test)]
-use super::planted::Planted;
-use super::record::{Phase, State};
+use super::record::{Phase, RECORD_LEN, State};
 
 /// Which slot to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +47,7 @@ pub async fn start<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Slot, F::
     let mut journal = mount(flash, layout).await?;
     let choice = choose(&journal.state);
     if let Some(next) = choice.next {
-        journal.append(flash, next).await?;
+        append(flash, &mut journal, next).await?;
     }
     Ok(choice.slot)
 }
@@ -66,7 +64,7 @@ pub async fn confirm<F: Flash>(flash: &mut F, layout: &Layout) -> Result<bool, F
     let on_trial = matches!(state.phase, Phase::Trial { .. });
     if on_trial {
         let confirmed = State { active: state.active.other(), phase: Phase::Idle, ..state };
-        journal.append(flash, confirmed).await?;
+        append(flash, &mut journal, confirmed).await?;
     }
     Ok(on_trial)
 }
@@ -80,11 +78,24 @@ pub async fn state<F: Flash>(flash: &mut F, layout: &Layout) -> Result<State, F:
 }
 
 async fn mount<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Journal, F::Error> {
-    Journal::mount(
-        flash,
-        layout.journal,
-        #[cfg(test)]
-        Planted::Nothing,
-    )
-    .await
+    let mut journal = Journal::new(layout.journal, flash.geometry().erase_len);
+    let mut record = [0; RECORD_LEN];
+    while let Some(at) = journal.unread() {
+        flash.read(at, &mut record).await?;
+        journal.absorb(&record);
+    }
+    Ok(journal)
+}
+
+/// Makes a state durable.
+async fn append<F: Flash>(flash: &mut F, journal: &mut Journal, state: State) -> Result<(), F::Error> {
+    journal.append(state);
+    while let Some(write) = journal.next_write() {
+        match write {
+            JournalWrite::Erase { sector } => flash.erase(sector).await?,
+            JournalWrite::Program { at } => flash.program(at, journal.record()).await?,
+            JournalWrite::Sync => flash.sync().await?,
+        }
+    }
+    Ok(())
 }

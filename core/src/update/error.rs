@@ -1,5 +1,7 @@
 //! Why an update stopped. Whatever is said here, the device boots as before, and can try again.
 
+use core::convert::Infallible;
+
 use super::layout::LayoutError;
 use crate::codec::DecodeError;
 use crate::digest::{ChunkId, DigestKind};
@@ -112,4 +114,31 @@ pub enum UpdateError<F, S> {
         /// Position of the first wrong chunk.
         position: u32,
     },
+}
+
+/// Why the machine stops: all but what flash and source say, who are the driver's to ask.
+pub(super) type Stop = UpdateError<Infallible, Infallible>;
+
+impl Stop {
+    /// The same among a driver's errors.
+    pub(super) fn widen<F, S>(self) -> UpdateError<F, S> {
+        match self {
+            Self::Flash(never) | Self::Source(never) => match never {},
+            Self::Layout(error) => UpdateError::Layout(error),
+            Self::OnTrial => UpdateError::OnTrial,
+            Self::WrongDigest { expected, found } => UpdateError::WrongDigest { expected, found },
+            Self::NoIndexLen { len } => UpdateError::NoIndexLen { len },
+            Self::IndexTooLong { chunks, room } => UpdateError::IndexTooLong { chunks, room },
+            Self::ImageTooLong { len, room } => UpdateError::ImageTooLong { len, room },
+            Self::WindowTooLarge { window, limit } => UpdateError::WindowTooLarge { window, limit },
+            Self::TooFewWords { needed, given } => UpdateError::TooFewWords { needed, given },
+            Self::SectorBuffer { needed, given } => UpdateError::SectorBuffer { needed, given },
+            Self::Index(error) => UpdateError::Index(error),
+            Self::IndexMismatch { expected, found } => UpdateError::IndexMismatch { expected, found },
+            Self::IndexUnstable { position } => UpdateError::IndexUnstable { position },
+            Self::Decode { position, error } => UpdateError::Decode { position, error },
+            Self::WrongChunk { position } => UpdateError::WrongChunk { position },
+            Self::NotProven { position } => UpdateError::NotProven { position },
+        }
+    }
 }

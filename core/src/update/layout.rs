@@ -35,6 +35,24 @@ impl Slot {
         }
     }
 
+    /// What is this slot's of a pair.
+    pub(super) const fn of<T: Copy>(self, pair: &[T; 2]) -> T {
+        let &[a, b] = pair;
+        match self {
+            Self::A => a,
+            Self::B => b,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) const fn of_mut<T>(self, pair: &mut [T; 2]) -> &mut T {
+        let [a, b] = pair;
+        match self {
+            Self::A => a,
+            Self::B => b,
+        }
+    }
+
     /// Where this slot's things stand in a pair.
     #[must_use]
     pub const fn position(self) -> usize {
@@ -130,7 +148,7 @@ impl Layout {
             if !region.lies_on(u64::from(erase_len)) {
                 return Err(LayoutError::NotOnSectors { start: region.start, len: region.len });
             }
-            for other in &regions[..number] {
+            for other in regions.iter().take(number) {
                 if region.start < other.end() && other.start < region.end() {
                     return Err(LayoutError::Overlap { first: other.start, second: region.start });
                 }

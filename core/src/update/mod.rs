@@ -1,10 +1,9 @@
 //! Updating a device over a slow link: two slots, a journal, and no cut that bricks it.
 //!
 //! [`Updater::run`] brings an offered image into the slot that does not boot, proves it and puts it on trial;
-//! a bootloader calls [`boot::start`], a working image [`boot::confirm`]. Everything here is written once, as
-//! `async` code over [`Flash`] and [`UpdateSource`]: the compiler makes the state machine, and a power cut is
-//! no more than not polling it again. An executor drives it over drivers that wait, [`block_on`] over
-//! drivers that do not.
+//! a bootloader calls [`boot::start`], a working image [`boot::confirm`]. What happens in which order is one
+//! machine without I/O; [`Updater::run`] drives it over [`Flash`] and [`UpdateSource`]: an executor where
+//! drivers wait, [`block_on`] where they do not. A power cut is no more than not driving it on.
 //!
 //! | stage | the journal says | erased and written | after a cut |
 //! |---|---|---|---|
@@ -21,22 +20,21 @@
 //! is `(2 × sectors + 5) / (erase_len / 32)` erases spread over its ring.
 //!
 //! Memory: [`Workspace`] (a sector, 16 bytes a chunk), the zstd decoder's heap (none for plain chunks), and
-//! the future. Nothing depends on the length of a chunk.
+//! the future (some 3 KiB). Nothing depends on the length of a chunk.
 
 pub mod boot;
 mod error;
-mod fill;
 mod flash;
 mod journal;
 mod layout;
+mod machine;
 mod pending;
 #[cfg(test)]
 mod planted;
-mod proof;
 mod record;
+mod request;
 mod source;
 mod staged;
-mod staging;
 mod updater;
 mod writer;
 

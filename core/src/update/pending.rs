@@ -10,10 +10,10 @@
 //!   `Proven` puts the slot on trial.
 
 use crate::digest::{ChunkId, DigestKind, Hasher};
-use crate::format::ChunkEntry;
 
-/// A chunk whose bytes are passing by.
+/// Bytes that are passing by, and what they are expected to be.
 pub(super) struct PendingChunk {
+    digest: DigestKind,
     hasher: Hasher,
     id: ChunkId,
     missing: u64,
@@ -23,8 +23,8 @@ pub(super) struct PendingChunk {
 pub(super) struct NotThatChunk;
 
 impl PendingChunk {
-    pub(super) fn new(digest: DigestKind, entry: &ChunkEntry) -> Self {
-        Self { hasher: digest.hasher(), id: entry.id, missing: entry.len() }
+    pub(super) fn new(digest: DigestKind, id: ChunkId, len: u64) -> Self {
+        Self { digest, hasher: digest.hasher(), id, missing: len }
     }
 
     /// Takes the next bytes. They must not be written if this refuses them: they would be the neighbour's.
@@ -34,14 +34,14 @@ impl PendingChunk {
         Ok(())
     }
 
-    /// Bytes still to come.
-    pub(super) const fn missing(&self) -> u64 {
-        self.missing
+    /// The end: what they were.
+    pub(super) fn found(&mut self) -> ChunkId {
+        core::mem::replace(&mut self.hasher, self.digest.hasher()).finish()
     }
 
-    /// The end of the chunk.
-    pub(super) fn check(self) -> Result<(), NotThatChunk> {
-        if self.missing == 0 && self.hasher.finish() == self.id { Ok(()) } else { Err(NotThatChunk) }
+    /// The end: whether they were that.
+    pub(super) fn check(&mut self) -> Result<(), NotThatChunk> {
+        if self.missing == 0 && self.found() == self.id { Ok(()) } else { Err(NotThatChunk) }
     }
 }
 
@@ -49,7 +49,7 @@ impl PendingChunk {
 pub(super) struct Proven(());
 
 impl Proven {
-    /// The end of a read-back that found no fault; called by [`super::proof`] alone.
+    /// The end of a read-back that found no fault; called by the machine's `proof` alone.
     pub(super) const fn by_reading_back() -> Self {
         Self(())
     }

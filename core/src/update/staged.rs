@@ -7,8 +7,7 @@
 
 use core::cell::Cell;
 
-use super::flash::Flash;
-use super::layout::Region;
+use super::layout::{Region, Slot};
 use crate::format::index::{HEADER_LEN, ITEM_LEN};
 use crate::format::{ChunkEntry, IndexItem};
 use crate::plan::ChunkList;
@@ -19,11 +18,14 @@ const ENTRIES_KEPT: usize = 16;
 /// Misses in one step after which the index is taken for unreadable.
 pub(super) const MISSES_MAX: u32 = 64;
 
+/// Bytes that tell an entry: the item before it, for its start, and its own.
+pub(super) const ENTRY_LEN: usize = 2 * ITEM_LEN;
+
 /// An entry that must be loaded first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Miss {
     /// Which of the two slots' indexes.
-    pub(super) list: usize,
+    pub(super) list: Slot,
     pub(super) position: u32,
 }
 
@@ -38,7 +40,7 @@ impl Entries {
         Self { kept: [const { Cell::new(None) }; ENTRIES_KEPT], oldest: Cell::new(0) }
     }
 
-    fn get(&self, wanted: Miss) -> Option<ChunkEntry> {
+    pub(super) fn get(&self, wanted: Miss) -> Option<ChunkEntry> {
         self.kept.iter().find_map(|kept| kept.get().filter(|(key, _)| *key == wanted)).map(|(_, entry)| entry)
     }
 
@@ -56,7 +58,7 @@ impl Entries {
 pub(super) struct StagedList<'e> {
     pub(super) entries: &'e Entries,
     /// The slot it lies beside.
-    pub(super) list: usize,
+    pub(super) list: Slot,
     pub(super) chunks: u32,
 }
 
@@ -73,26 +75,22 @@ impl ChunkList for StagedList<'_> {
     }
 }
 
-/// Reads one entry; `None` if it cannot be one: not a chunk of 1 to `len_max` bytes within `image_max`.
+/// Address of the bytes that [`parse_entry`] takes. Before the first item stands the longer header.
+pub(super) fn entry_address(region: Region, position: u32) -> u64 {
+    region.start + (HEADER_LEN - ITEM_LEN) as u64 + u64::from(position) * ITEM_LEN as u64
+}
+
+/// An entry; `None` if it cannot be one: not a chunk of 1 to `len_max` bytes within `image_max`.
 ///
 /// The index was right as a whole when it was staged, so that is flash failing.
-pub(super) async fn read_entry<F: Flash>(
-    flash: &mut F,
-    region: Region,
+pub(super) fn parse_entry(
+    bytes: &[u8],
     position: u32,
     (len_max, image_max): (u64, u64),
-) -> Result<Option<ChunkEntry>, F::Error> {
-    let at = region.start + HEADER_LEN as u64 + u64::from(position) * ITEM_LEN as u64;
-    let mut record = [0; ITEM_LEN];
-    flash.read(at, &mut record).await?;
-    let IndexItem { end, id } = IndexItem::parse(&record);
-    let start = if position == 0 {
-        0
-    } else {
-        let mut word = [0; 8];
-        flash.read(at - ITEM_LEN as u64, &mut word).await?;
-        u64::from_le_bytes(word)
-    };
+) -> Option<ChunkEntry> {
+    let (before, rest) = bytes.split_first_chunk()?;
+    let IndexItem { end, id } = IndexItem::parse(rest.first_chunk()?);
+    let start = if position == 0 { 0 } else { IndexItem::parse(before).end };
     let possible = start < end && end <= image_max && end - start <= len_max;
-    Ok(possible.then_some(ChunkEntry { start, end, id }))
+    possible.then_some(ChunkEntry { start, end, id })
 }

@@ -1,25 +1,20 @@
-//! The updater: what is checked before anything is erased, and the order of everything after.
+//! The updater: what is checked before anything is erased, and the driver of the machine that does the rest.
 //!
 //! Invariants
 //! - The active slot is only read.
 //! - Nothing is erased for an offer that its own words rule out (tests: `refuses_before_the_first_erase`).
 //! - Only a [`super::pending::Proven`] puts a slot on trial.
 
-use super::error::UpdateError;
-use super::flash::Flash;
-use super::journal::Journal;
+use super::error::{Stop, UpdateError};
+use super::flash::{Flash, Geometry};
 use super::layout::Layout;
-use super::pending::Proven;
+use super::machine::{Admitted, Machine, Tools};
 #[cfg(test)]
 use super::planted::Planted;
-use super::record::{Phase, State};
+use super::request::{Given, Request};
 use super::source::{Offer, UpdateSource};
-use super::writer::SectorWriter;
-use crate::chunking::ChunkSizes;
 use crate::codec::ZstdStream;
 use crate::digest::DigestKind;
-use crate::format::IndexHeader;
-use crate::format::flags::FeatureFlags;
 use crate::limits::Limits;
 use crate::plan::Amount;
 
@@ -86,19 +81,6 @@ pub struct Updater<F> {
     pub(super) planted: Planted,
 }
 
-/// One update under way.
-pub(super) struct Run<'u, F> {
-    pub(super) flash: &'u mut F,
-    pub(super) config: &'u Config,
-    pub(super) zstd: &'u mut ZstdStream,
-    pub(super) io: &'u mut [u8; IO_LEN],
-    pub(super) plain: &'u mut [u8; IO_LEN],
-    pub(super) journal: Journal,
-    /// Of the new image's index.
-    pub(super) header: IndexHeader,
-    pub(super) chunks: u32,
-}
-
 impl<F: Flash> Updater<F> {
     /// An updater of this flash. Touches nothing yet.
     ///
@@ -138,93 +120,88 @@ impl<F: Flash> Updater<F> {
         source: &mut S,
         workspace: Workspace<'_>,
     ) -> Result<Report, UpdateError<F::Error, S::Error>> {
-        let chunks = self.admit(offer, &workspace)?;
-        let erase_len = self.flash.geometry().erase_len as usize;
-        let Workspace { sector, words } = workspace;
-        let sector = &mut sector[..erase_len];
-        let journal = Journal::mount(
-            &mut self.flash,
-            self.config.layout.journal,
-            #[cfg(test)]
-            self.planted,
-        )
-        .await
-        .map_err(UpdateError::Flash)?;
-        if matches!(journal.state.phase, Phase::Trial { .. }) {
-            return Err(UpdateError::OnTrial);
-        }
-        let header = IndexHeader { flags: FeatureFlags::empty(), sizes: ChunkSizes::DEFAULT };
+        let geometry = self.flash.geometry();
+        let admitted = admit(&self.config, geometry, offer, workspace).map_err(Stop::widen)?;
         let Self { flash, config, zstd, io, plain, .. } = self;
-        let mut run = Run { flash, config, zstd, io, plain, journal, header, chunks };
-        run.obtain_index(offer, source, sector).await?;
-        let active_chunks = run.know_active(sector).await?;
-        let report = run.fill(source, sector, words, active_chunks).await?;
-        let proven = run.prove().await?;
-        run.put_on_trial(proven).await?;
-        Ok(report)
-    }
-
-    /// Refuses what the offer's own words rule out; gives back the number of chunks.
-    fn admit<E, S>(&self, offer: &Offer, workspace: &Workspace<'_>) -> Result<u32, UpdateError<E, S>> {
-        let Config { layout, limits, digest, .. } = &self.config;
-        if offer.digest != *digest {
-            return Err(UpdateError::WrongDigest { expected: *digest, found: offer.digest });
+        let tools = Tools { config, zstd, io, plain };
+        let mut machine = Machine::new(tools, offer, admitted).map_err(Stop::widen)?;
+        #[cfg(test)]
+        {
+            machine.journal.planted = self.planted;
         }
-        let no_index = UpdateError::NoIndexLen { len: offer.index_len };
-        let chunks = offer.chunks().filter(|&chunks| chunks > 0).ok_or(no_index)?;
-        let [a, b] = layout.indexes.map(|region| region.chunks_max());
-        let allowed = u32::try_from(limits.index_chunks_max).unwrap_or(u32::MAX);
-        let room = a.min(b).min(allowed);
-        if chunks > room {
-            return Err(UpdateError::IndexTooLong { chunks, room });
+        let mut given = Given::Done;
+        loop {
+            let request = machine.next(given).map_err(Stop::widen)?;
+            given = match carry_out(flash, source, request).await? {
+                Came::Given(given) => given,
+                Came::End(report) => return Ok(report),
+            }
         }
-        if offer.zstd_window > limits.zstd_window_max {
-            let (window, limit) = (offer.zstd_window, limits.zstd_window_max);
-            return Err(UpdateError::WindowTooLarge { window, limit });
-        }
-        let (needed, given) = (words_needed(chunks), workspace.words.len());
-        if given < needed {
-            return Err(UpdateError::TooFewWords { needed, given });
-        }
-        let (needed, given) = (self.flash.geometry().erase_len as usize, workspace.sector.len());
-        if given < needed {
-            return Err(UpdateError::SectorBuffer { needed, given });
-        }
-        Ok(chunks)
     }
 }
 
-impl<F: Flash> Run<'_, F> {
-    /// The slot that is written to, as a place in pairs.
-    pub(super) const fn target(&self) -> usize {
-        self.journal.state.active.other().position()
-    }
+/// What the machine goes on with, or its end.
+enum Came {
+    Given(Given),
+    End(Report),
+}
 
-    /// The slot that is read, as a place in pairs.
-    pub(super) const fn active(&self) -> usize {
-        self.journal.state.active.position()
-    }
+/// Carries out one request.
+async fn carry_out<F: Flash, S: UpdateSource>(
+    flash: &mut F,
+    source: &mut S,
+    request: Request<'_>,
+) -> Result<Came, UpdateError<F::Error, S::Error>> {
+    let given = match request {
+        Request::Read { at, into } => {
+            flash.read(at, into).await.map(|()| Given::Done).map_err(UpdateError::Flash)
+        }
+        Request::Erase { sector } => {
+            flash.erase(sector).await.map(|()| Given::Done).map_err(UpdateError::Flash)
+        }
+        Request::Program { at, bytes } => {
+            flash.program(at, bytes).await.map(|()| Given::Done).map_err(UpdateError::Flash)
+        }
+        Request::Sync => flash.sync().await.map(|()| Given::Done).map_err(UpdateError::Flash),
+        Request::Index { offset, into } => {
+            source.index(offset, into).await.map(Given::Bytes).map_err(UpdateError::Source)
+        }
+        Request::Open(wanted) => source.open(&wanted).await.map(Given::Stored).map_err(UpdateError::Source),
+        Request::Chunk { into } => source.read(into).await.map(Given::Bytes).map_err(UpdateError::Source),
+        Request::Done(report) => return Ok(Came::End(report)),
+    };
+    given.map(Came::Given)
+}
 
-    pub(super) async fn append<S>(&mut self, state: State) -> Result<(), UpdateError<F::Error, S>> {
-        self.journal.append(self.flash, state).await.map_err(UpdateError::Flash)
+/// Refuses what the offer's own words rule out.
+fn admit<'w>(
+    config: &Config,
+    geometry: Geometry,
+    offer: &Offer,
+    workspace: Workspace<'w>,
+) -> Result<Admitted<'w>, Stop> {
+    let Config { layout, limits, digest, .. } = config;
+    if offer.digest != *digest {
+        return Err(Stop::WrongDigest { expected: *digest, found: offer.digest });
     }
-
-    /// A sector of the slot whose erase was cut, and which the new image does not reach, is erased in full:
-    /// the journal will have other things to tell.
-    pub(super) async fn settle_flux<S>(
-        &mut self,
-        writer: &SectorWriter<'_>,
-    ) -> Result<(), UpdateError<F::Error, S>> {
-        let State { in_flux: Some(sector), .. } = self.journal.state else {
-            return Ok(());
-        };
-        self.flash.erase(writer.address_of(sector)).await.map_err(UpdateError::Flash)?;
-        self.flash.sync().await.map_err(UpdateError::Flash)?;
-        self.append(State { in_flux: None, ..self.journal.state }).await
+    let no_index = Stop::NoIndexLen { len: offer.index_len };
+    let chunks = offer.chunks().filter(|&chunks| chunks > 0).ok_or(no_index)?;
+    let [a, b] = layout.indexes.map(|region| region.chunks_max());
+    let allowed = u32::try_from(limits.index_chunks_max).unwrap_or(u32::MAX);
+    let room = a.min(b).min(allowed);
+    if chunks > room {
+        return Err(Stop::IndexTooLong { chunks, room });
     }
-
-    async fn put_on_trial<S>(&mut self, _: Proven) -> Result<(), UpdateError<F::Error, S>> {
-        let boots_left = self.config.trial_boots.max(1);
-        self.append(State { phase: Phase::Trial { boots_left }, ..self.journal.state }).await
+    if offer.zstd_window > limits.zstd_window_max {
+        let (window, limit) = (offer.zstd_window, limits.zstd_window_max);
+        return Err(Stop::WindowTooLarge { window, limit });
     }
+    let Workspace { sector, words } = workspace;
+    let (needed, given) = (words_needed(chunks), words.len());
+    if given < needed {
+        return Err(Stop::TooFewWords { needed, given });
+    }
+    let (needed, given) = (geometry.erase_len as usize, sector.len());
+    let sector = sector.get_mut(..needed).ok_or(Stop::SectorBuffer { needed, given })?;
+    Ok(Admitted { chunks, erase_len: geometry.erase_len, sector, words })
 }
