@@ -27,6 +27,7 @@ mod error;
 mod flash;
 mod journal;
 mod layout;
+mod link;
 mod machine;
 mod pending;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod writer;
 pub use error::UpdateError;
 pub use flash::{Blocking, Flash, Geometry, Nor, NorError, READ_UNIT_MAX, block_on};
 pub use layout::{Layout, LayoutError, Region, Slot};
+pub use link::{LinkError, LinkPort, LinkSource};
 pub use record::{Phase, RECORD_LEN, State};
 pub use source::{Offer, Stored, UpdateSource};
 pub use updater::{Config, Report, Updater, Workspace, words_needed};

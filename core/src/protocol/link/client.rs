@@ -251,6 +251,16 @@ impl<'b> LinkClient<'b> {
         })
     }
 
+    /// The bytes of the piece that was handed out last, until [`LinkClient::receive`] is given more; empty if
+    /// it was no piece.
+    #[must_use]
+    pub fn piece(&self) -> &[u8] {
+        match words::parse_answer(self.frames.content()) {
+            Some((_, Answer::Piece { data, .. })) => data,
+            _ => &[],
+        }
+    }
+
     /// Takes account of the answer that has come: whether the want is met, or the whole is another one.
     fn move_on(&mut self) -> (bool, bool) {
         let piece = match words::parse_answer(self.frames.content()) {

@@ -46,4 +46,6 @@ pub use server::LinkServer;
 pub use words::{Answer, Ask, DATA_OVERHEAD, LINK_VERSION, Question};
 
 #[cfg(test)]
+pub(crate) mod noise;
+#[cfg(test)]
 mod tests;

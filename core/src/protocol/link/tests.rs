@@ -7,74 +7,12 @@ use alloc::vec::Vec;
 use desync_test_kit::prng;
 use proptest::prelude::*;
 
+use super::noise::{Noise, Wire};
 use super::*;
 use crate::format::StorageForm;
 use crate::{ChunkId, DigestKind};
 
 const TIMING: Timing = Timing { answer: 40, silence: 4_000 };
-
-/// Small reproducible randomness.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, one_in: u64) -> bool {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        one_in != 0 && self.0.is_multiple_of(one_in)
-    }
-}
-
-/// How bad a line is: each fault happens to one byte in so many; 0 for never.
-#[derive(Clone, Copy, Debug, Default)]
-struct Noise {
-    drop: u64,
-    double: u64,
-    flip: u64,
-    silence: u64,
-    reconnect: u64,
-    doubled_frame: u64,
-}
-
-/// One direction of the line.
-struct Wire {
-    bytes: VecDeque<u8>,
-    noise: Noise,
-    dice: Dice,
-    /// Bytes that will be lost.
-    silent: u64,
-}
-
-impl Wire {
-    fn new(noise: Noise, seed: u64) -> Self {
-        Self { bytes: VecDeque::new(), noise, dice: Dice(seed | 1), silent: 0 }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        let times = if self.dice.roll(self.noise.doubled_frame) { 2 } else { 1 };
-        for byte in core::iter::repeat_n(bytes, times).flatten().copied() {
-            if self.dice.roll(self.noise.silence) {
-                self.silent = 700;
-            }
-            if self.silent > 0 {
-                self.silent -= 1;
-                continue;
-            }
-            if self.dice.roll(self.noise.drop) {
-                continue;
-            }
-            let flipped = self.dice.roll(self.noise.flip);
-            self.bytes.push_back(if flipped { byte ^ 1 << (self.dice.0 >> 32 & 7) } else { byte });
-            if self.dice.roll(self.noise.double) {
-                self.bytes.push_back(byte);
-            }
-        }
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        self.bytes.drain(..).collect()
-    }
-}
 
 /// What the host has, and what it has sent.
 struct Host {

@@ -1,5 +1,6 @@
 //! A small device, two images that share chunks, and a source that counts what it is asked for.
 
+mod link;
 mod nor_model;
 mod power_cut;
 mod refusals;
@@ -95,6 +96,7 @@ struct TestSource {
     open: Option<ChunkId>,
     given: usize,
     fetched_bytes: u64,
+    stored_bytes: u64,
     index_bytes_given: u64,
 }
 
@@ -115,7 +117,7 @@ impl TestSource {
         };
         let chunks = release.index.entries().enumerate().map(stored).collect();
         let index = release.index_bytes.clone();
-        Self { index, chunks, open: None, given: 0, fetched_bytes: 0, index_bytes_given: 0 }
+        Self { index, chunks, open: None, given: 0, fetched_bytes: 0, stored_bytes: 0, index_bytes_given: 0 }
     }
 }
 
@@ -131,7 +133,8 @@ impl UpdateSource for TestSource {
     }
 
     async fn open(&mut self, wanted: &Wanted) -> Result<Stored, NoSuchChunk> {
-        let (stored, _) = self.chunks.get(&wanted.id).ok_or(NoSuchChunk)?;
+        let (stored, bytes) = self.chunks.get(&wanted.id).ok_or(NoSuchChunk)?;
+        self.stored_bytes += bytes.len() as u64;
         (self.open, self.given) = (Some(wanted.id), 0);
         self.fetched_bytes += wanted.len.max();
         Ok(*stored)
