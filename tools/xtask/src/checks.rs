@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use crate::boards::{self, LINUX_BOARDS};
 use crate::shell::{cargo, run, workspace_root};
 use crate::steps::Steps;
-use crate::{tidy, tools};
+use crate::{sizes, tidy, tools};
 
 /// Machines without an operating system that the core is built for: Cortex-M4F and Cortex-M3.
 pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv7m-none-eabi"];
@@ -24,6 +25,7 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     steps.run("lints", lints);
     steps.run("documentation", documentation);
     steps.run("core and firmware for bare machines", no_std);
+    steps.run_with("arm-linux-gnueabihf-gcc", "static programs for boards, and sizes", small_machines);
     // Firmware under QEMU (`hil`) is among them.
     steps.run("tests", || run(&mut cargo(&["test", "--workspace", "--no-fail-fast"])));
     steps.run_with("g++", "fuzzing", || tools::fuzz(None, FUZZ_SECONDS));
@@ -64,6 +66,12 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
         run(in_targets(&mut cargo(&lints)))?;
     }
     Ok(())
+}
+
+/// Every static program, tried out; then all sizes against their budgets.
+fn small_machines() -> anyhow::Result<()> {
+    LINUX_BOARDS.iter().try_for_each(|board| boards::build(board.name))?;
+    sizes::run(false)
 }
 
 /// Firmware under QEMU.

@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("gcc-aarch64-linux-gnu", "compiles libzstd for aarch64"),
     ("libc6-dev-arm64-cross", "headers for that"),
     ("qemu-user-static", "runs both programs in tests"),
+    ("time", "measures the memory they take"),
 ];
 
 /// Parts of the Rust toolchain that checks use.
