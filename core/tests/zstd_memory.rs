@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use desync_core::Limits;
-use desync_core::codec::{DecodeError, Decoder, ZstdDecoder, ZstdStream};
+use desync_core::codec::{DecodeError, Decoder, ZstdDecoder};
 use desync_test_kit::golden;
 
 /// The system's allocator, counting what each thread holds.
@@ -82,39 +82,4 @@ fn casyncs_wide_windows_cost_no_more_than_the_chunk() {
     let (taken, verdict) = peak(&stored, 12_000);
     assert_eq!(verdict, Ok(12_000));
     assert!(taken < 90 << 10, "{taken} bytes, although the frame asks for 2 MiB");
-}
-
-/// The most heap that a stream holds over a frame of so many raw blocks of 4 KiB, fed 100 bytes at a time.
-fn stream_peak(blocks: u32) -> isize {
-    let content: Vec<u8> = desync_test_kit::prng(4096, 3);
-    let mut stored = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 2 << 3];
-    for number in 1..=blocks {
-        let word = 4096 << 3 | u32::from(number == blocks);
-        stored.extend(&word.to_le_bytes()[..3]);
-        stored.extend(&content);
-    }
-    let held = HELD.get();
-    PEAK.set(held);
-    let mut stream = ZstdStream::new(&Limits { zstd_window_max: 4096, ..Limits::HOST });
-    stream.start(u64::from(blocks) * 4096);
-    let (mut plain, mut len) = ([0; 256], 0);
-    for mut piece in stored.chunks(100) {
-        loop {
-            match stream.pull(&mut piece, &mut plain).unwrap() {
-                0 => break,
-                more => len += more,
-            }
-        }
-    }
-    stream.finish().unwrap();
-    assert_eq!(len, blocks as usize * 4096);
-    PEAK.get() - held
-}
-
-#[test]
-fn a_stream_takes_the_same_for_any_length() {
-    let peaks = [3, 16, 64].map(stream_peak);
-    assert_eq!(peaks, [peaks[0]; 3]);
-    // The window and a block in a ring, the stored block, and tables.
-    assert!(peaks[0] < 40 << 10, "{peaks:?}");
 }

@@ -213,6 +213,46 @@ mod tests {
         }
     }
 
+    /// What a device's decoder makes of a frame that comes in pieces, in the memory for such a window.
+    fn streamed_back(stored: &[u8], window: usize, len: usize) -> Vec<u8> {
+        let mut memory = vec![0; desync_core::codec::stream_memory(window)];
+        let mut stream = desync_core::codec::ZstdStream::new(&mut memory, window as u64);
+        stream.start(len as u64);
+        let (mut back, mut buffer) = (Vec::new(), [0; 256]);
+        for mut piece in stored.chunks(200) {
+            loop {
+                match stream.pull(&mut piece, &mut buffer).unwrap() {
+                    0 => break,
+                    len => back.extend_from_slice(&buffer[..len]),
+                }
+            }
+        }
+        stream.finish().unwrap();
+        back
+    }
+
+    #[test]
+    fn a_devices_decoder_reads_all_that_libzstd_writes() {
+        let blob = blob();
+        let text = &blob[1_600_000..1_862_144];
+        // Some bytes of many, few and one kind; repeats far and near; and noise, which is stored as it is.
+        let mixed = [&text[..70_000], &[7; 30_000], &prng(9_000, 3), &text[..60_000], &text[..3]].concat();
+        for level in [-50, 1, 3, 7, 13, 19, 22] {
+            for window_log in [10, 11, 12, 13, 15, 17, 18] {
+                let compression = Compression { level, window_log: Some(window_log) };
+                let mut encoder = Encoder::with(compression).unwrap();
+                for plain in [text, &mixed[..], &mixed[..1], &mixed[50..90], &mixed[69_000..105_000]] {
+                    let mut stored = Vec::new();
+                    encoder.encode(plain, &mut stored).unwrap();
+                    let back = streamed_back(&stored, 1 << window_log, plain.len());
+                    assert!(back == plain, "level {level}, window log {window_log}, {} bytes", plain.len());
+                }
+            }
+        }
+        // casync's own way, and a whole chunk as the window.
+        assert!(streamed_back(&streamed(text), 1 << 18, text.len()) == text);
+    }
+
     #[test]
     fn levels_are_checked() {
         for log in [9, 31, u32::MAX] {

@@ -8,7 +8,7 @@ mod plain;
 pub mod zstd;
 
 pub use plain::PlainDecoder;
-pub use zstd::{ZstdDecoder, ZstdStream};
+pub use zstd::{ZstdDecoder, ZstdStream, stream_memory};
 
 /// Decodes one stored chunk.
 pub trait Decoder {

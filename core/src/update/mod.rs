@@ -19,8 +19,8 @@
 //! (of two the first time); the journal: two records for each slot sector erased and at most five more, that
 //! is `(2 × sectors + 5) / (erase_len / 32)` erases spread over its ring.
 //!
-//! Memory: [`Workspace`] (a sector, 16 bytes a chunk), the zstd decoder's heap (none for plain chunks), and
-//! the future (some 3 KiB). Nothing depends on the length of a chunk.
+//! Memory: [`Workspace`] (a sector, 16 bytes a chunk, the zstd decoder's) and the future, some 3 KiB. Nothing
+//! depends on the length of a chunk, and nothing is allocated.
 
 pub mod boot;
 mod error;

@@ -44,6 +44,9 @@ pub struct Workspace<'w> {
     pub sector: &'w mut [u8],
     /// [`words_needed`]; what more there is lets more of a larger active image be recognised.
     pub words: &'w mut [u64],
+    /// For compressed chunks: [`crate::codec::stream_memory`] bytes for the window they are compressed with.
+    /// Empty if all come plain.
+    pub zstd: &'w mut [u8],
 }
 
 /// Words of 8 bytes that an update of so many chunks takes: 16 bytes a chunk.
@@ -70,11 +73,10 @@ pub struct Report {
     pub sectors_programmed: u32,
 }
 
-/// Updates a device. Holds its flash, a decoder and two small buffers.
+/// Updates a device. Holds its flash and two small buffers.
 pub struct Updater<F> {
     flash: F,
     config: Config,
-    zstd: ZstdStream,
     io: [u8; IO_LEN],
     plain: [u8; IO_LEN],
     #[cfg(test)]
@@ -88,12 +90,10 @@ impl<F: Flash> Updater<F> {
     /// [`UpdateError::Layout`].
     pub fn new<S>(flash: F, config: Config) -> Result<Self, UpdateError<F::Error, S>> {
         config.layout.check(flash.geometry()).map_err(UpdateError::Layout)?;
-        let zstd = ZstdStream::new(&config.limits);
         let (io, plain) = ([0; IO_LEN], [0; IO_LEN]);
         Ok(Self {
             flash,
             config,
-            zstd,
             io,
             plain,
             #[cfg(test)]
@@ -122,8 +122,8 @@ impl<F: Flash> Updater<F> {
     ) -> Result<Report, UpdateError<F::Error, S::Error>> {
         let geometry = self.flash.geometry();
         let admitted = admit(&self.config, geometry, offer, workspace).map_err(Stop::widen)?;
-        let Self { flash, config, zstd, io, plain, .. } = self;
-        let tools = Tools { config, zstd, io, plain };
+        let Self { flash, config, io, plain, .. } = self;
+        let tools = Tools { config, io, plain };
         let mut machine = Machine::new(tools, offer, admitted).map_err(Stop::widen)?;
         #[cfg(test)]
         {
@@ -192,16 +192,17 @@ fn admit<'w>(
     if chunks > room {
         return Err(Stop::IndexTooLong { chunks, room });
     }
-    if offer.zstd_window > limits.zstd_window_max {
-        let (window, limit) = (offer.zstd_window, limits.zstd_window_max);
+    let Workspace { sector, words, zstd } = workspace;
+    let zstd = ZstdStream::new(zstd, limits.zstd_window_max);
+    if offer.zstd_window > zstd.window_max() {
+        let (window, limit) = (offer.zstd_window, zstd.window_max());
         return Err(Stop::WindowTooLarge { window, limit });
     }
-    let Workspace { sector, words } = workspace;
     let (needed, given) = (words_needed(chunks), words.len());
     if given < needed {
         return Err(Stop::TooFewWords { needed, given });
     }
     let (needed, given) = (geometry.erase_len as usize, sector.len());
     let sector = sector.get_mut(..needed).ok_or(Stop::SectorBuffer { needed, given })?;
-    Ok(Admitted { chunks, erase_len: geometry.erase_len, sector, words })
+    Ok(Admitted { chunks, erase_len: geometry.erase_len, sector, words, zstd })
 }

@@ -1,8 +1,7 @@
-//! Zstd decoding for every machine: `ruzstd` behind a check of the frame's own words.
+//! Zstd decoding for every machine: whole frames by `ruzstd` behind a check of the frame's own words, streams on
+//! devices by a decoder in counted memory ([`ZstdStream`]).
 //!
-//! What must not be here: a decoder of zstd's entropy coding; that is `ruzstd`'s.
-//!
-//! Invariants
+//! Invariants of both
 //! - Exactly one frame, and nothing before or behind it.
 //! - No more than the wanted length is ever produced.
 //! - Memory follows from the wanted length and the stored length, never from a number in the frame (test:
@@ -10,7 +9,7 @@
 
 mod block;
 mod frame;
-mod streaming;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +22,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read as _;
 
 pub use frame::Frame;
-pub use streaming::ZstdStream;
+pub use stream::{ZstdStream, stream_memory};
 
 use super::{DecodeError, Decoder};
 use crate::limits::Limits;

@@ -166,7 +166,8 @@ proptest! {
 
 /// Decodes with pieces of `piece` stored bytes and a buffer for `room` plain ones.
 fn decode_in_pieces(stored: &[u8], len_max: u64, piece: usize, room: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut stream = ZstdStream::new(&Limits::HOST);
+    let mut memory = vec![0; stream_memory(1 << 20)];
+    let mut stream = ZstdStream::new(&mut memory, u64::MAX);
     let (mut plain, mut buffer) = (Vec::new(), vec![0; room]);
     stream.start(len_max);
     for mut stored in stored.chunks(piece) {
@@ -187,8 +188,7 @@ fn streams_refuse_what_whole_frames_are_refused_for() {
     summed[4] = 0x04;
     summed.extend(0xad77_0999_u32.to_le_bytes());
     assert_eq!(decode_in_pieces(&summed, 3, 1, 1).unwrap(), b"abc");
-    *summed.last_mut().unwrap() ^= 1;
-    assert_eq!(decode_in_pieces(&summed, 3, 1, 1), Err(DecodeError::Damaged));
+    assert_eq!(decode_in_pieces(&summed[..summed.len() - 1], 3, 1, 1), Err(DecodeError::Damaged));
 
     let stored = frame(&[(0, 3, b"abc"), (1, 4, b"d")]);
     for (piece, room) in [(1, 1), (2, 3), (100, 100)] {
@@ -209,8 +209,8 @@ fn streams_refuse_what_whole_frames_are_refused_for() {
 #[test]
 fn streams_keep_the_window_limit() {
     let stored = casync_frame();
-    let small = Limits { zstd_window_max: 4096, ..Limits::HOST };
-    let mut stream = ZstdStream::new(&small);
+    let mut memory = vec![0; stream_memory(4096)];
+    let mut stream = ZstdStream::new(&mut memory, u64::MAX);
     stream.start(12_000);
     let refused = stream.pull(&mut &stored[..], &mut [0; 100]);
     assert_eq!(refused, Err(DecodeError::WindowTooLarge { limit: 4096 }));
@@ -219,7 +219,7 @@ fn streams_keep_the_window_limit() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn any_split_gives_the_same(
@@ -228,7 +228,10 @@ proptest! {
         (piece, room) in (1..5000_usize, 1..5000_usize),
         slack in 0..2_u64,
     ) {
+        // A stream leaves a frame's checksum to the chunk's digest, so these have none.
         let mut stored = compress_to_vec(&content[..], CompressionLevel::Fastest);
+        stored.truncate(stored.len() - 4);
+        stored[4] &= !4;
         if let Some((place, value)) = change {
             let place = place.index(stored.len());
             stored[place] = value;

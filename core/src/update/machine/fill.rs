@@ -216,7 +216,7 @@ impl Machine<'_> {
     pub(super) fn open(&mut self) -> Step {
         let ChunkEntry { id, .. } = self.entry;
         self.pending = PendingChunk::new(self.tools.config.digest, id, self.entry.len());
-        self.tools.zstd.start(self.entry.len());
+        self.zstd.start(self.entry.len());
         self.go_and(Job::Opened, Ask::Open)
     }
 
@@ -231,7 +231,7 @@ impl Machine<'_> {
         let len = self.given_bytes(IO_LEN).ok_or_else(|| self.wrong())?;
         if len == 0 {
             if is_zstd {
-                self.tools.zstd.finish().map_err(|error| self.damaged(error))?;
+                self.zstd.finish().map_err(|error| self.damaged(error))?;
             }
             self.pending.check().map_err(|NotThatChunk| self.wrong())?;
             return self.end_chunk(Origin::Fetched);
@@ -249,7 +249,7 @@ impl Machine<'_> {
     /// Decodes stored bytes that lie in the I/O buffer.
     pub(super) fn decode(&mut self, from: usize, until: usize, allowance: u64) -> Step {
         let mut stored = self.tools.io.get(from..until).unwrap_or_default();
-        let pulled = self.tools.zstd.pull(&mut stored, &mut self.tools.plain[..]);
+        let pulled = self.zstd.pull(&mut stored, &mut self.tools.plain[..]);
         let from = until - stored.len();
         let len = pulled.map_err(|error| self.damaged(error))?;
         if len == 0 {

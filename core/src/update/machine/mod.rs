@@ -40,7 +40,6 @@ use fill::{From, Origin, RECENT};
 /// What is kept between updates; see [`super::Updater`].
 pub(super) struct Tools<'w> {
     pub(super) config: &'w Config,
-    pub(super) zstd: &'w mut ZstdStream,
     pub(super) io: &'w mut [u8; IO_LEN],
     pub(super) plain: &'w mut [u8; IO_LEN],
 }
@@ -52,11 +51,13 @@ pub(super) struct Admitted<'w> {
     /// As long as a sector.
     pub(super) sector: &'w mut [u8],
     pub(super) words: &'w mut [u64],
+    pub(super) zstd: ZstdStream<'w>,
 }
 
 /// One update under way.
 pub(super) struct Machine<'w> {
     tools: Tools<'w>,
+    zstd: ZstdStream<'w>,
     offer: Offer,
     sector_len: u64,
     pub(super) journal: Journal,
@@ -182,7 +183,7 @@ enum Place {
 impl<'w> Machine<'w> {
     /// The machine at its start.
     pub(super) fn new(tools: Tools<'w>, offer: &Offer, admitted: Admitted<'w>) -> Result<Self, Stop> {
-        let Admitted { chunks, erase_len, sector, words } = admitted;
+        let Admitted { chunks, erase_len, sector, words, zstd } = admitted;
         let needed = bits::words_needed(chunks);
         let too_few = Stop::TooFewWords { needed, given: words.len() };
         let (bit_words, slots) = words.split_at_mut_checked(needed).ok_or(too_few.clone())?;
@@ -191,6 +192,7 @@ impl<'w> Machine<'w> {
         let config = tools.config;
         Ok(Self {
             tools,
+            zstd,
             offer: *offer,
             sector_len: erase_len.into(),
             journal: Journal::new(config.layout.journal, erase_len),

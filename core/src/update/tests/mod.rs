@@ -16,6 +16,7 @@ use super::planted::Planted;
 use super::*;
 use crate::chunk_source::Wanted;
 use crate::chunking::{ChunkSizes, Chunker, CutRule, Kernel};
+use crate::codec::stream_memory;
 use crate::digest::{ChunkId, DigestKind};
 use crate::format::flags::FeatureFlags;
 use crate::format::{Index, IndexHeader, IndexItem};
@@ -167,10 +168,12 @@ fn update_with(
     let mut sector = [0; SECTOR as usize];
     let mut words = [0; 200];
     let words = &mut words[..words_needed(offer.chunks().unwrap_or(0)).min(200)];
+    let mut zstd = [0; stream_memory(LIMITS.zstd_window_max as usize)];
     let placeholder = NorModel::new(0);
     let mut updater = Updater::new(core::mem::replace(flash, placeholder), CONFIG)?;
     updater.planted = planted;
-    let report = block_on(updater.run(offer, source, Workspace { sector: &mut sector, words }));
+    let report =
+        block_on(updater.run(offer, source, Workspace { sector: &mut sector, words, zstd: &mut zstd }));
     *flash = updater.into_flash();
     report
 }

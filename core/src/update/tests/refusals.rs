@@ -58,12 +58,13 @@ fn refuses_too_little_memory() {
     let mut updater = Updater::new::<NoSuchChunk>(device(&old), CONFIG).unwrap();
     let needed = words_needed(new.offer.chunks().unwrap());
     let (mut sector, mut words) = ([0; 256], alloc::vec![0; needed - 1]);
+    let mut zstd = [0; stream_memory(256)];
     let mut source = TestSource::new(&new);
-    let workspace = Workspace { sector: &mut sector, words: &mut words };
+    let workspace = Workspace { sector: &mut sector, words: &mut words, zstd: &mut zstd };
     let error = block_on(updater.run(&new.offer, &mut source, workspace)).unwrap_err();
     assert_eq!(error, UpdateError::TooFewWords { needed, given: needed - 1 });
     words.push(0);
-    let workspace = Workspace { sector: &mut sector[1..], words: &mut words };
+    let workspace = Workspace { sector: &mut sector[1..], words: &mut words, zstd: &mut zstd };
     let error = block_on(updater.run(&new.offer, &mut source, workspace)).unwrap_err();
     assert_eq!(error, UpdateError::SectorBuffer { needed: 256, given: 255 });
     assert!(updater.into_flash().touched.is_empty());

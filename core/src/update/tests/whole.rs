@@ -187,14 +187,15 @@ fn dropping_the_future_at_any_wait_is_no_worse_than_a_cut() {
         let mut source = TestSource::new(&new);
         let mut updater = Updater::new::<NoSuchChunk>(device(&old), CONFIG).unwrap();
         let (mut sector, mut words) = ([0; SECTOR as usize], [0; 200]);
-        let workspace = Workspace { sector: &mut sector, words: &mut words };
+        let mut zstd = [0; stream_memory(256)];
+        let workspace = Workspace { sector: &mut sector, words: &mut words, zstd: &mut zstd };
         let mut waiting = Waiting(&mut source);
         let mut future = alloc::boxed::Box::pin(updater.run(&new.offer, &mut waiting, workspace));
         let ended = (0..waits).any(|_| future.as_mut().poll(&mut context).is_ready());
         drop(future);
         if !ended {
             // The same updater, not started anew.
-            let workspace = Workspace { sector: &mut sector, words: &mut words };
+            let workspace = Workspace { sector: &mut sector, words: &mut words, zstd: &mut zstd };
             block_on(updater.run(&new.offer, &mut Waiting(&mut source), workspace)).unwrap();
         }
         let mut flash = updater.into_flash();

@@ -11,6 +11,7 @@ use cortex_m as _;
 use cortex_m_rt::entry;
 use defmt as _;
 use desync_core::chunk_source::Wanted;
+use desync_core::codec::stream_memory;
 use desync_core::update::{
     Blocking, Config, Layout, Nor, Offer, Region, Stored, UpdateSource, Updater, Workspace, block_on, boot,
 };
@@ -144,8 +145,8 @@ fn update(config: Config) -> u32 {
         digest: config.digest,
         zstd_window: get().into(),
     };
-    let (mut sector, mut words) = ([0; 4096], [0; 2000]);
-    let workspace = Workspace { sector: &mut sector, words: &mut words };
+    let (mut sector, mut words, mut zstd) = ([0; 4096], [0; 2000], [0; stream_memory(4096)]);
+    let workspace = Workspace { sector: &mut sector, words: &mut words, zstd: &mut zstd };
     match block_on(updater.run(&offer, &mut Link, workspace)) {
         Ok(report) => report.fetched.bytes as u32,
         Err(_) => 2,
