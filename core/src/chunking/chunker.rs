@@ -55,7 +55,7 @@ impl Chunker {
     /// None: all bytes were taken and the chunk goes on.
     pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut taken = self.skip(bytes.len());
-        taken += self.fill(&bytes[taken..]);
+        taken += self.fill(bytes.get(taken..).unwrap_or_default());
         if self.len < self.cutter.lengths.first {
             return None;
         }
@@ -89,7 +89,8 @@ impl Chunker {
         };
         let filled = filled as usize; // below 48
         let taken = self.advance(first, bytes.len());
-        self.window[filled..filled + taken].copy_from_slice(&bytes[..taken]);
+        let free = self.window.get_mut(filled..).unwrap_or_default();
+        free.iter_mut().zip(bytes).take(taken).for_each(|(place, &byte)| *place = byte);
         if self.len == first {
             self.start_ring(self.window);
         }
@@ -110,7 +111,8 @@ impl Chunker {
     }
 
     fn roll(&mut self, entering: u8) {
-        let leaving = core::mem::replace(&mut self.window[self.oldest], entering);
+        let Some(oldest) = self.window.get_mut(self.oldest) else { return };
+        let leaving = core::mem::replace(oldest, entering);
         self.hash.roll(leaving, entering);
         self.oldest = (self.oldest + 1) % WINDOW_LEN;
         self.len += 1;
@@ -120,15 +122,14 @@ impl Chunker {
     fn scan(&mut self, bytes: &[u8], taken: usize) -> Option<usize> {
         let start = taken - WINDOW_LEN;
         let end = taken + self.advance(self.cutter.lengths.last, bytes.len() - taken);
-        if let Some(position) =
-            self.cutter.kernel.first_candidate(&bytes[start..end], self.cutter.discriminator)
-        {
+        let scanned = bytes.get(start..end).unwrap_or_default();
+        if let Some(position) = self.cutter.kernel.first_candidate(scanned, self.cutter.discriminator) {
             return self.cut(start + position);
         }
         if self.len == self.cutter.lengths.last {
             return self.cut(end);
         }
-        if let Some(window) = bytes[..end].last_chunk() {
+        if let Some(window) = bytes.get(..end).and_then(<[u8]>::last_chunk) {
             self.start_ring(*window);
         }
         None

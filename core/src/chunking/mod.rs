@@ -39,6 +39,7 @@ mod chunker;
 mod cutter;
 mod lengths;
 pub mod params;
+mod quotient;
 pub mod reference;
 pub mod rolling_hash;
 mod scan;

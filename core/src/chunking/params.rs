@@ -3,6 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::boundary::Discriminator;
+use super::quotient::avg_over_slope;
 use super::rolling_hash::WINDOW_LEN;
 use crate::limits::Limits;
 
@@ -127,18 +128,13 @@ impl ChunkSizes {
     /// [`CutRule::Casync`] holds it within `min..=max`. [`CutRule::Desync`] does not; where Go desync's own
     /// value is undefined (0, negative, or beyond 32 bits), it becomes 1 or the maximum, whichever is near.
     ///
-    /// Source: casync `cachunker.h`, `CA_CHUNKER_DISCRIMINATOR_FROM_AVG`; in IEEE doubles with a rounding
+    /// Source: casync `cachunker.h`, `CA_CHUNKER_DISCRIMINATOR_FROM_AVG`; as in IEEE doubles with a rounding
     /// after each operation, so every machine gets the same.
     #[must_use]
     pub fn discriminator(&self, rule: CutRule) -> Discriminator {
-        let avg = self.avg as f64;
-        let slope = -1.428_888_52e-7 * avg;
-        let raw = avg / (slope + 1.332_375_15);
-        let usable = raw.is_finite() && raw >= 0.0;
-        // The cast truncates toward zero, as casync's does.
-        let d = match rule {
-            CutRule::Casync if usable => (raw as u64).clamp(self.min, self.max),
-            CutRule::Desync if usable && raw < 4_294_967_296.0 => raw as u64,
+        let d = match (rule, avg_over_slope(self.avg)) {
+            (CutRule::Casync, Some(raw)) => raw.max(self.min).min(self.max),
+            (CutRule::Desync, Some(raw)) if raw <= u32::MAX.into() => raw,
             _ => self.max,
         };
         let d = u32::try_from(d).unwrap_or(u32::MAX);

@@ -111,10 +111,12 @@ impl<D: nor::NorFlash> Flash for Nor<D> {
         while !left.is_empty() {
             let skipped = (at % unit) as usize; // below the unit
             let taken = left.len().min(READ_UNIT_MAX - skipped);
-            let aligned = &mut piece[..(skipped + taken).next_multiple_of(D::READ_SIZE)];
+            let aligned = (skipped + taken).next_multiple_of(D::READ_SIZE);
+            let aligned = piece.get_mut(..aligned).unwrap_or_default();
             self.0.read(address(at - skipped as u64)?, aligned).await.map_err(NorError::Driver)?;
-            let (front, rest) = left.split_at_mut(taken);
-            front.copy_from_slice(&aligned[skipped..skipped + taken]);
+            let (front, rest) = left.split_at_mut_checked(taken).unwrap_or_default();
+            let found = aligned.get(skipped..).unwrap_or_default();
+            front.iter_mut().zip(found).for_each(|(byte, &found)| *byte = found);
             (at, left) = (at + taken as u64, rest);
         }
         Ok(())

@@ -27,7 +27,8 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
         hash = hashes[STRIDE - 1];
         position += STRIDE;
     }
-    let leaving_rest = leaving[entering.len()..].as_flattened().iter().chain(leaving_rest);
+    let leaving = leaving.get(entering.len()..).unwrap_or_default();
+    let leaving_rest = leaving.as_flattened().iter().chain(leaving_rest);
     for (&leaving, &entering) in leaving_rest.zip(entering_rest) {
         hash = hash.rotate_left(1) ^ change(leaving, entering);
         position += 1;

@@ -133,8 +133,7 @@ impl IndexParser {
                 if !self.gather(input, ITEM_LEN) {
                     return Ok(None);
                 }
-                let mut record = [0; ITEM_LEN];
-                record.copy_from_slice(&self.pending[..ITEM_LEN]);
+                let record = *self.pending.first_chunk().unwrap_or(&[0; ITEM_LEN]);
                 let event = self.record(&record)?;
                 if event.is_some() { Ok(event) } else { self.after_tail(input) }
             }
@@ -151,9 +150,10 @@ impl IndexParser {
 
     /// Moves bytes from `input` until `wanted` are pending; whether they are. If so they count as used.
     fn gather(&mut self, input: &mut &[u8], wanted: usize) -> bool {
-        let taken = (wanted - self.pending_len).min(input.len());
-        let (front, rest) = input.split_at(taken);
-        self.pending[self.pending_len..self.pending_len + taken].copy_from_slice(front);
+        let free = self.pending.get_mut(self.pending_len..wanted).unwrap_or_default();
+        let taken = free.len().min(input.len());
+        let (front, rest) = input.split_at_checked(taken).unwrap_or_default();
+        free.iter_mut().zip(front).for_each(|(place, &byte)| *place = byte);
         self.pending_len += taken;
         self.offset += taken as u64;
         *input = rest;

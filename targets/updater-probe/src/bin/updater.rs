@@ -5,6 +5,7 @@
 #![no_main]
 #![allow(unsafe_code)] // registers
 
+use core::alloc::GlobalAlloc;
 use core::panic::PanicInfo;
 
 use cortex_m as _;
@@ -16,11 +17,22 @@ use desync_core::update::{
     Blocking, Config, Layout, Nor, Offer, Region, Stored, UpdateSource, Updater, Workspace, block_on, boot,
 };
 use desync_core::{ChunkId, DigestKind, Limits};
-use embedded_alloc::LlffHeap;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 
+/// The core names `alloc`, so there must be an allocator; the updater asks nothing of it.
+struct Nothing;
+
+// SAFETY: it says each time that there is no memory.
+unsafe impl GlobalAlloc for Nothing {
+    unsafe fn alloc(&self, _: core::alloc::Layout) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: core::alloc::Layout) {}
+}
+
 #[global_allocator]
-static HEAP: LlffHeap = LlffHeap::empty();
+static NOTHING: Nothing = Nothing;
 
 const REGISTERS: *mut u32 = 0x4000_0000 as *mut u32;
 
@@ -115,12 +127,8 @@ const LAYOUT: Layout = Layout {
 
 #[entry]
 fn main() -> ! {
-    // SAFETY: the only call, before the first allocation.
-    unsafe {
-        embedded_alloc::init!(HEAP, 40 << 10);
-    }
     let limits =
-        Limits { chunk_len_max: 256 << 10, index_chunks_max: 1000, zstd_window_max: 2048, ..Limits::HOST };
+        Limits { chunk_len_max: 256 << 10, index_chunks_max: 1000, zstd_window_max: 4096, ..Limits::HOST };
     let config = Config {
         layout: LAYOUT,
         limits,
