@@ -46,6 +46,7 @@ pub(super) fn avg_over_slope(avg: u64) -> Option<u64> {
 }
 
 /// To 53 significant bits; from the middle, to the even one.
+#[inline(never)] // three times the same, in little flash
 const fn round(number: u128) -> u128 {
     let Some(excess) = (128 - number.leading_zeros()).checked_sub(53) else { return number };
     if excess == 0 {

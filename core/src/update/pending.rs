@@ -23,6 +23,7 @@ pub(super) struct PendingChunk {
 pub(super) struct NotThatChunk;
 
 impl PendingChunk {
+    #[inline(never)] // called in many places, and a state of hashing is large
     pub(super) fn new(digest: DigestKind, id: ChunkId, len: u64) -> Self {
         Self { digest, hasher: digest.hasher(), id, missing: len }
     }

@@ -6,7 +6,7 @@
 //! - Only a [`super::pending::Proven`] puts a slot on trial.
 
 use super::error::{Stop, UpdateError};
-use super::flash::{Flash, Geometry};
+use super::flash::{Flash, block_on};
 use super::layout::Layout;
 use super::machine::{Admitted, Machine, Tools};
 #[cfg(test)]
@@ -17,6 +17,7 @@ use crate::codec::ZstdStream;
 use crate::digest::DigestKind;
 use crate::limits::Limits;
 use crate::plan::Amount;
+use crate::plan::bits::{self, Bits};
 
 /// Bytes moved at a time. Two such buffers are part of an updater.
 pub(super) const IO_LEN: usize = 256;
@@ -120,15 +121,9 @@ impl<F: Flash> Updater<F> {
         source: &mut S,
         workspace: Workspace<'_>,
     ) -> Result<Report, UpdateError<F::Error, S::Error>> {
-        let geometry = self.flash.geometry();
-        let admitted = admit(&self.config, geometry, offer, workspace).map_err(Stop::widen)?;
-        let Self { flash, config, io, plain, .. } = self;
-        let tools = Tools { config, io, plain };
-        let mut machine = Machine::new(tools, offer, admitted).map_err(Stop::widen)?;
-        #[cfg(test)]
-        {
-            machine.journal.planted = self.planted;
-        }
+        let admitted = self.admit(offer, workspace).map_err(Stop::widen)?;
+        let (flash, tools) = self.tools();
+        let mut machine = Machine::new(tools, offer, admitted);
         let mut given = Given::Done;
         loop {
             let request = machine.next(given).map_err(Stop::widen)?;
@@ -137,6 +132,78 @@ impl<F: Flash> Updater<F> {
                 Came::End(report) => return Ok(report),
             }
         }
+    }
+
+    /// The same over drivers that do not wait: nothing of it is `async`, which saves flash and stack.
+    ///
+    /// Over drivers that do wait it spins, as [`super::block_on`] does.
+    ///
+    /// # Errors
+    /// [`UpdateError`].
+    pub fn run_blocking<S: UpdateSource>(
+        &mut self,
+        offer: &Offer,
+        source: &mut S,
+        workspace: Workspace<'_>,
+    ) -> Result<Report, UpdateError<F::Error, S::Error>> {
+        let admitted = self.admit(offer, workspace).map_err(Stop::widen)?;
+        let (flash, tools) = self.tools();
+        let mut machine = Machine::new(tools, offer, admitted);
+        let mut given = Given::Done;
+        loop {
+            let request = machine.next(given).map_err(Stop::widen)?;
+            given = match block_on(carry_out(flash, source, request))? {
+                Came::Given(given) => given,
+                Came::End(report) => return Ok(report),
+            }
+        }
+    }
+
+    const fn tools(&mut self) -> (&mut F, Tools<'_>) {
+        let tools = Tools {
+            config: &self.config,
+            io: &mut self.io,
+            plain: &mut self.plain,
+            #[cfg(test)]
+            planted: self.planted,
+        };
+        (&mut self.flash, tools)
+    }
+
+    /// Refuses what the offer's own words rule out.
+    fn admit<'w>(&self, offer: &Offer, workspace: Workspace<'w>) -> Result<Admitted<'w>, Stop> {
+        let Config { layout, limits, digest, .. } = &self.config;
+        if offer.digest != *digest {
+            return Err(Stop::WrongDigest { expected: *digest, found: offer.digest });
+        }
+        let no_index = Stop::NoIndexLen { len: offer.index_len };
+        let chunks = offer.chunks().filter(|&chunks| chunks > 0).ok_or(no_index)?;
+        let [a, b] = layout.indexes.map(|region| region.chunks_max());
+        let allowed = u32::try_from(limits.index_chunks_max).unwrap_or(u32::MAX);
+        let room = a.min(b).min(allowed);
+        if chunks > room {
+            return Err(Stop::IndexTooLong { chunks, room });
+        }
+        let Workspace { sector, words, zstd } = workspace;
+        let zstd = ZstdStream::new(zstd, limits.zstd_window_max);
+        if offer.zstd_window > zstd.window_max() {
+            let (window, limit) = (offer.zstd_window, zstd.window_max());
+            return Err(Stop::WindowTooLarge { window, limit });
+        }
+        let (needed, given) = (words_needed(chunks), words.len());
+        let too_few = Stop::TooFewWords { needed, given };
+        if given < needed {
+            return Err(too_few);
+        }
+        // A small part of what is needed in all.
+        let bit_words = bits::words_needed(chunks);
+        let (bit_words, slots) = words.split_at_mut_checked(bit_words).ok_or_else(|| too_few.clone())?;
+        bit_words.fill(0);
+        let in_place = Bits::new(bit_words, chunks).map_err(|_| too_few)?;
+        let erase_len = self.flash.geometry().erase_len;
+        let (needed, given) = (erase_len as usize, sector.len());
+        let sector = sector.get_mut(..needed).ok_or(Stop::SectorBuffer { needed, given })?;
+        Ok(Admitted { chunks, erase_len, sector, in_place, slots, zstd })
     }
 }
 
@@ -171,38 +238,4 @@ async fn carry_out<F: Flash, S: UpdateSource>(
         Request::Done(report) => return Ok(Came::End(report)),
     };
     given.map(Came::Given)
-}
-
-/// Refuses what the offer's own words rule out.
-fn admit<'w>(
-    config: &Config,
-    geometry: Geometry,
-    offer: &Offer,
-    workspace: Workspace<'w>,
-) -> Result<Admitted<'w>, Stop> {
-    let Config { layout, limits, digest, .. } = config;
-    if offer.digest != *digest {
-        return Err(Stop::WrongDigest { expected: *digest, found: offer.digest });
-    }
-    let no_index = Stop::NoIndexLen { len: offer.index_len };
-    let chunks = offer.chunks().filter(|&chunks| chunks > 0).ok_or(no_index)?;
-    let [a, b] = layout.indexes.map(|region| region.chunks_max());
-    let allowed = u32::try_from(limits.index_chunks_max).unwrap_or(u32::MAX);
-    let room = a.min(b).min(allowed);
-    if chunks > room {
-        return Err(Stop::IndexTooLong { chunks, room });
-    }
-    let Workspace { sector, words, zstd } = workspace;
-    let zstd = ZstdStream::new(zstd, limits.zstd_window_max);
-    if offer.zstd_window > zstd.window_max() {
-        let (window, limit) = (offer.zstd_window, zstd.window_max());
-        return Err(Stop::WindowTooLarge { window, limit });
-    }
-    let (needed, given) = (words_needed(chunks), words.len());
-    if given < needed {
-        return Err(Stop::TooFewWords { needed, given });
-    }
-    let (needed, given) = (geometry.erase_len as usize, sector.len());
-    let sector = sector.get_mut(..needed).ok_or(Stop::SectorBuffer { needed, given })?;
-    Ok(Admitted { chunks, erase_len: geometry.erase_len, sector, words, zstd })
 }

@@ -61,7 +61,7 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
             run(&mut cargo(&["build", "-p", "desync-core", "--target", target, "--features", features]))?;
         }
     }
-    for (board, target) in BOARDS {
+    for (board, target) in BOARDS.into_iter().chain([("updater-probe", BARE_TARGETS[0])]) {
         let lints = ["clippy", "--release", "--package", board, "--target", target, "--", "-D", "warnings"];
         run(in_targets(&mut cargo(&lints)))?;
     }

@@ -7,6 +7,7 @@
 mod boards;
 mod checks;
 mod demo;
+mod probe;
 mod setup;
 mod shell;
 mod sizes;

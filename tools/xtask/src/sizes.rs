@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::boards::LINUX_BOARDS;
+use crate::probe;
 
 const BUDGETS: &str = include_str!("../budgets.json");
 
@@ -19,11 +20,17 @@ type Sizes = BTreeMap<String, u64>;
 type Measure = fn() -> anyhow::Result<Sizes>;
 
 /// What is measured, by its name in the budgets and in the output.
-const ROWS: &[(&str, Measure)] = &[("armv7", || program(0)), ("aarch64", || program(1))];
+const ROWS: &[(&str, Measure)] =
+    &[("armv7", || program(0)), ("aarch64", || program(1)), ("updater-thumbv7em", updater)];
 
 fn program(board: usize) -> anyhow::Result<Sizes> {
     let program = LINUX_BOARDS[board].build()?;
     Ok(Sizes::from([("program".to_owned(), program.metadata()?.len())]))
+}
+
+/// What the updater adds to a firmware.
+fn updater() -> anyhow::Result<Sizes> {
+    Ok(Sizes::from([("flash".to_owned(), probe::updater_flash()?)]))
 }
 
 /// Measures everything, prints it, and fails if anything is above its budget.

@@ -21,6 +21,8 @@ use super::error::Stop;
 use super::journal::{Journal, JournalWrite};
 use super::layout::{Region, Slot};
 use super::pending::PendingChunk;
+#[cfg(test)]
+use super::planted::Planted;
 use super::record::{Phase, State};
 use super::request::{Given, Request};
 use super::source::Offer;
@@ -33,8 +35,7 @@ use crate::codec::ZstdStream;
 use crate::format::flags::FeatureFlags;
 use crate::format::index::{IndexParser, Strictness};
 use crate::format::{ChunkEntry, IndexHeader};
-use crate::plan::bits::{self, Bits};
-use crate::plan::{LookupTable, Progress, ZeroChunk};
+use crate::plan::{Bits, LookupTable, Progress, ZeroChunk};
 use fill::{From, Origin, RECENT};
 
 /// What is kept between updates; see [`super::Updater`].
@@ -42,6 +43,8 @@ pub(super) struct Tools<'w> {
     pub(super) config: &'w Config,
     pub(super) io: &'w mut [u8; IO_LEN],
     pub(super) plain: &'w mut [u8; IO_LEN],
+    #[cfg(test)]
+    pub(super) planted: Planted,
 }
 
 /// An offer that was admitted, and the memory for it.
@@ -50,7 +53,9 @@ pub(super) struct Admitted<'w> {
     pub(super) erase_len: u32,
     /// As long as a sector.
     pub(super) sector: &'w mut [u8],
-    pub(super) words: &'w mut [u64],
+    pub(super) in_place: Bits<'w>,
+    /// For the lookup.
+    pub(super) slots: &'w mut [u64],
     pub(super) zstd: ZstdStream<'w>,
 }
 
@@ -60,7 +65,7 @@ pub(super) struct Machine<'w> {
     zstd: ZstdStream<'w>,
     offer: Offer,
     sector_len: u64,
-    pub(super) journal: Journal,
+    journal: Journal,
     writer: SectorWriter<'w>,
     outgoing: Outgoing,
     job: Job,
@@ -182,20 +187,21 @@ enum Place {
 
 impl<'w> Machine<'w> {
     /// The machine at its start.
-    pub(super) fn new(tools: Tools<'w>, offer: &Offer, admitted: Admitted<'w>) -> Result<Self, Stop> {
-        let Admitted { chunks, erase_len, sector, words, zstd } = admitted;
-        let needed = bits::words_needed(chunks);
-        let too_few = Stop::TooFewWords { needed, given: words.len() };
-        let (bit_words, slots) = words.split_at_mut_checked(needed).ok_or(too_few.clone())?;
-        bit_words.fill(0);
-        let in_place = Bits::new(bit_words, chunks).map_err(|_| too_few)?;
+    pub(super) fn new(tools: Tools<'w>, offer: &Offer, admitted: Admitted<'w>) -> Self {
+        let Admitted { chunks, erase_len, sector, in_place, slots, zstd } = admitted;
         let config = tools.config;
-        Ok(Self {
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests plant bugs"))]
+        let mut journal = Journal::new(config.layout.journal, erase_len);
+        #[cfg(test)]
+        {
+            journal.planted = tools.planted;
+        }
+        Self {
             tools,
             zstd,
             offer: *offer,
             sector_len: erase_len.into(),
-            journal: Journal::new(config.layout.journal, erase_len),
+            journal,
             writer: SectorWriter::new(sector),
             outgoing: Outgoing { is_plain: false, from: 0, until: 0 },
             job: Job::Mount,
@@ -218,7 +224,7 @@ impl<'w> Machine<'w> {
             recent: [None; RECENT],
             oldest: 0,
             report: Report::default(),
-        })
+        }
     }
 
     /// What is to be done next, given what came of the request before.

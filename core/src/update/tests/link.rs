@@ -111,7 +111,7 @@ fn update_over(flash: &mut NorModel, line: &mut Line<'_>) -> Result<Report, Link
     let mut sector = [0; SECTOR as usize];
     let mut words = [0; 400];
     let mut updater = Updater::new(core::mem::replace(flash, NorModel::new(0)), CONFIG)?;
-    let mut zstd = [0; stream_memory(256)];
+    let mut zstd = [0; stream_memory(LIMITS.zstd_window_max as usize)];
     let workspace = Workspace { sector: &mut sector, words: &mut words, zstd: &mut zstd };
     let report = block_on(updater.run(&offer, &mut source, workspace));
     *flash = updater.into_flash();

@@ -173,7 +173,7 @@ fn update_with(
     let mut updater = Updater::new(core::mem::replace(flash, placeholder), CONFIG)?;
     updater.planted = planted;
     let report =
-        block_on(updater.run(offer, source, Workspace { sector: &mut sector, words, zstd: &mut zstd }));
+        updater.run_blocking(offer, source, Workspace { sector: &mut sector, words, zstd: &mut zstd });
     *flash = updater.into_flash();
     report
 }
