@@ -14,6 +14,12 @@ use crate::output;
 /// Different warnings that are said; a program that has this many is not read any more.
 const WARNINGS_MAX: usize = 1000;
 
+/// Whether a record is a library's talk to itself: `fuser` tells of each request of the kernel, and warns of those
+/// that need no answer.
+fn is_chatter(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("fuser")
+}
+
 /// Says warnings in words, each once.
 struct Warnings {
     said: Mutex<Option<HashSet<String>>>,
@@ -34,7 +40,7 @@ impl Warnings {
 
 impl Log for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= Level::Warn
+        metadata.level() <= Level::Warn && !is_chatter(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -52,7 +58,7 @@ struct Everything;
 
 impl Log for Everything {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= Level::Debug
+        metadata.level() <= Level::Debug && !is_chatter(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {

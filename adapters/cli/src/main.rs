@@ -14,7 +14,7 @@ mod output;
 mod session;
 mod settings;
 mod signals;
-#[cfg_attr(not(test), expect(dead_code, reason = "mount-index and chunk-server are on their way"))]
+#[cfg(feature = "fuse")]
 mod source;
 mod stores;
 

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use desync_core::DigestKind;
+#[cfg(feature = "fuse")]
+use desync_core::digest::HashKernel;
 use desync_engine::{Cancel, Context, Kernels};
 use desync_files::Durability;
 
@@ -56,6 +58,12 @@ impl Session {
             compression: Compression::DEFAULT,
             cancel: &self.cancel,
         })
+    }
+
+    /// What names chunks.
+    #[cfg(feature = "fuse")]
+    pub(crate) const fn hash_kernel(&self) -> HashKernel {
+        self.kernels.hash
     }
 
     /// What a pipeline is given.

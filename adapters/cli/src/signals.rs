@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use desync_engine::Cancel;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::exit;
@@ -21,6 +21,7 @@ use crate::output;
 static PATIENCE: AtomicU64 = AtomicU64::new(800);
 
 /// What somebody asks of a command that serves.
+#[cfg(feature = "fuse")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Read what may have changed again (SIGHUP).
@@ -58,13 +59,14 @@ pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<()> {
 ///
 /// # Errors
 /// If the system refuses handlers or a thread.
-#[expect(dead_code, reason = "mount-index and chunk-server are on their way")]
+#[cfg(feature = "fuse")]
 pub(crate) fn serve(
     cancel: &Cancel,
     patience: Duration,
     mut hear: impl FnMut(Request) + Send + 'static,
 ) -> std::io::Result<()> {
     PATIENCE.store(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    use signal_hook::consts::SIGHUP;
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let asked_before = cancel.is_cancelled();
     thread::Builder::new().name("requests".into()).spawn(move || {

@@ -37,17 +37,22 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the store file again and goes over to what it names now. If that cannot be opened in full, the
-    /// user is told and nothing changes. Without a store file, nothing is done.
-    pub(crate) fn reload(&self) {
+    /// user is told and nothing changes. Without a store file, nothing is done. Answers whether the stores are other
+    /// ones now.
+    pub(crate) fn reload(&self) -> bool {
         if matches!(self.setting, SourceSetting::Fixed(_)) {
-            return;
+            return false;
         }
         match self.setting.locations().and_then(|locations| (self.open)(&locations)) {
             Ok(store) => {
                 log::info!("reading chunks from {}", store.location());
                 self.store.replace(store);
+                true
             }
-            Err(error) => output::say(format_args!("failed to reload configuration: {error:#}")),
+            Err(error) => {
+                output::say(format_args!("failed to reload configuration: {error:#}"));
+                false
+            }
         }
     }
 }
@@ -75,12 +80,12 @@ mod tests {
             Ok(Arc::new(Dedup::new(Router::new(Vec::new()))))
         })
         .unwrap();
-        for name in ["second", "bad"] {
+        for (name, opens) in [("second", true), ("bad", false)] {
             write(name);
-            source.reload();
+            assert_eq!(source.reload(), opens);
         }
         std::fs::write(&file, "{").unwrap();
-        source.reload();
+        assert!(!source.reload());
         let names: Vec<_> = opened.lock().unwrap().iter().map(|stores| stores[0].clone()).collect();
         assert_eq!(names, ["first", "second", "bad"]);
         assert!(!source.store().has(&DigestKind::Sha256.id_of(b"x")).unwrap());

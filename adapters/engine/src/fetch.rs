@@ -26,7 +26,7 @@ pub(crate) type Fetched = VerifiedChunk<Arc<[u8]>>;
 pub(crate) struct Fetcher<'a> {
     store: &'a dyn ChunkStore,
     location: String,
-    opener: Opener,
+    opener: Arc<Opener>,
     hash: HashKernel,
     /// Chunks that will be asked for, in this order.
     coming: VecDeque<Wanted>,
@@ -36,8 +36,13 @@ pub(crate) struct Fetcher<'a> {
 
 impl<'a> Fetcher<'a> {
     pub(crate) fn new(store: &'a dyn ChunkStore, hash: HashKernel) -> Self {
+        Self::with_opener(store, hash, Arc::default())
+    }
+
+    /// One that uses decoders which others use, too.
+    pub(crate) fn with_opener(store: &'a dyn ChunkStore, hash: HashKernel, opener: Arc<Opener>) -> Self {
         let (coming, ready) = (VecDeque::new(), VecDeque::new());
-        Self { store, location: store.location(), opener: Opener::new(), hash, coming, ready }
+        Self { store, location: store.location(), opener, hash, coming, ready }
     }
 
     /// Tells which chunks will be asked for next, so that they can be fetched and verified together.

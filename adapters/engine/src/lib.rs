@@ -4,6 +4,7 @@
 //! Whatever the number of workers, the result is the same. A cancelled pipeline is an error, never a
 //! shorter result.
 
+mod blob;
 mod chop;
 mod chunk_set;
 mod compare;
@@ -24,6 +25,7 @@ mod testing;
 mod verify_index;
 mod verify_store;
 
+pub use blob::{Blob, BlobBytes, BlobOptions, CopyOnRead, ReadAhead};
 pub use chop::chop;
 pub use chunk_set::ChunkSet;
 pub use context::{Cancel, Context, Kernels, NoProgress, Phase, Progress};

@@ -53,6 +53,10 @@ impl ChunkStore for Swap {
         self.current().0.get(wanted)
     }
 
+    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        self.current().0.get_unverified(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.current().0.has(id)
     }

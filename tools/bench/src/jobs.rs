@@ -18,6 +18,8 @@ pub(crate) enum Task {
     Make { known: bool },
     /// Second image out of the store, with or without the first as a seed.
     Extract { seed: bool },
+    /// Second image read through a mount, from mounting it to the end of the program.
+    Mount,
     /// Every chunk of a store that has both.
     Verify,
     /// First image against its index.
@@ -54,6 +56,8 @@ pub(crate) const JOBS: &[Job] = &[
     job("extract, seed", Task::Extract { seed: true }, None),
     on_xfs("extract, seed, XFS, -n 1", Task::Extract { seed: true }, Some(1)),
     on_xfs("extract, seed, XFS", Task::Extract { seed: true }, None),
+    job("mount-index, -n 1", Task::Mount, Some(1)),
+    job("mount-index", Task::Mount, None),
     job("verify, -n 1", Task::Verify, Some(1)),
     job("verify", Task::Verify, None),
     job("verify-index, -n 1", Task::VerifyIndex, Some(1)),

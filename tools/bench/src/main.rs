@@ -90,7 +90,14 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.note("XFS is skipped: only root can mount it, and mkfs.xfs must be installed.");
     }
     images.read_all()?;
+    let can_mount = fs::File::open("/dev/fuse").is_ok();
+    if !can_mount {
+        report.note("Mounts are skipped: /dev/fuse cannot be opened.");
+    }
     for job in jobs {
+        if job.task == Task::Mount && !can_mount {
+            continue;
+        }
         let places = match (job.file_system, &xfs) {
             (FileSystem::Corpus, _) => &places,
             (FileSystem::Xfs, Some((_, places))) => places,

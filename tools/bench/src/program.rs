@@ -6,6 +6,16 @@ use std::process::Command;
 use crate::jobs::{Job, Task};
 use crate::place::{Images, Place};
 
+/// Mounts by a command, reads the file from its start to its end, and unmounts.
+const READ_THROUGH_MOUNT: &str = r#"
+mkdir -p mnt
+"$@" mnt &
+until [ -e mnt/second ]; do kill -0 $!; sleep 0.005; done
+cat mnt/second > /dev/null
+umount mnt || fusermount3 -u mnt
+wait $!
+"#;
+
 /// A program that is compared.
 pub(crate) struct Program {
     /// Its name in the table.
@@ -42,10 +52,17 @@ impl Program {
     }
 
     fn desync(&self, job: &Job, place: &Place, images: &Images) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = if job.task == Task::Mount {
+            let mut shell = Command::new("sh");
+            shell.args(["-euc", READ_THROUGH_MOUNT, "sh"]).arg(&self.path).current_dir(&place.folder);
+            shell
+        } else {
+            Command::new(&self.path)
+        };
         let verb = match job.task {
             Task::Make { .. } => "make",
             Task::Extract { .. } => "extract",
+            Task::Mount => "mount-index",
             Task::Verify => "verify",
             Task::VerifyIndex => "verify-index",
             Task::Chunk => "chunk",
@@ -63,6 +80,7 @@ impl Program {
                 }
                 command.arg(&place.second_index).arg(&place.output)
             }
+            Task::Mount => command.arg("-s").arg(&place.store).arg(&place.second_index),
             Task::Verify => command.arg("-s").arg(&place.store),
             Task::VerifyIndex => command.arg(&place.seed_index).arg(&images.first),
             Task::Chunk => command.arg(&images.first),
@@ -83,7 +101,7 @@ impl Program {
                 }
                 command.arg(&place.second_index).arg(&place.output);
             }
-            Task::Verify | Task::VerifyIndex | Task::Chunk => return None,
+            Task::Mount | Task::Verify | Task::VerifyIndex | Task::Chunk => return None,
         }
         Some(command)
     }

@@ -18,6 +18,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("e2fsprogs", "makes ext4 images of the corpus, and file systems for tests"),
     ("xfsprogs", "a file system with reflinks for tests"),
     ("btrfs-progs", "a file system with reflinks for tests"),
+    ("fuse3", "lets ordinary users mount, in tests"),
     ("strace", "faults at chosen system calls in tests"),
     ("xz-utils", "unpacks Debian packages"),
     ("gcc-arm-linux-gnueabihf", "links the static program for armv7"),

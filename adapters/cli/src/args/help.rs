@@ -76,6 +76,14 @@ Examples:
   desync cat -s /srv/store archive.tar.caibx | tar -t
   desync cat -s /srv/store --offset 1048576 --length 4096 image.caibx part.bin";
 
+#[cfg(feature = "fuse")]
+pub(super) const MOUNT_INDEX: &str = "\
+Examples:
+  desync mount-index -s /srv/store image.raw.caibx /mnt/blob     then: ls /mnt/blob/image.raw
+  desync mount-index --store-file stores.json --cor-file image.cor --cor-state-save image.state \\
+                     image.caibx /mnt/blob
+  umount /mnt/blob                                               ordinary users: fusermount3 -u /mnt/blob";
+
 pub(super) const CACHE: &str = "\
 Examples:
   desync cache -s /mnt/usb -c /srv/store image.caibx

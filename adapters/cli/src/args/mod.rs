@@ -9,6 +9,8 @@ mod extract;
 mod global;
 mod help;
 mod make;
+#[cfg(feature = "fuse")]
+mod mounting;
 mod pflag;
 mod program;
 mod reading;
@@ -27,6 +29,8 @@ pub(crate) use chunk::ChunkArgs;
 pub(crate) use extract::ExtractArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use make::MakeArgs;
+#[cfg(feature = "fuse")]
+pub(crate) use mounting::{MountIndexArgs, MountedBlobArgs};
 pub(crate) use program::ConfigArgs;
 #[cfg(feature = "manual")]
 pub(crate) use program::{CompletionArgs, ManpageArgs};
@@ -34,7 +38,9 @@ pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, V
 pub(crate) use serving::PullArgs;
 #[cfg(feature = "serve-link")]
 pub(crate) use serving::ServeLinkArgs;
-pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, SourceArgs, StoreArgs};
+#[cfg(feature = "fuse")]
+pub(crate) use shared::SourceArgs;
+pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
 pub(crate) use upkeep::{PruneArgs, VerifyArgs};
 pub(crate) use usage::Refusal;
@@ -69,6 +75,8 @@ pub(crate) enum Command {
     Info(InfoArgs),
     InspectChunks(InspectChunksArgs),
     Cat(CatArgs),
+    #[cfg(feature = "fuse")]
+    MountIndex(MountIndexArgs),
     Chop(ChopArgs),
     Cache(CacheArgs),
     Verify(VerifyArgs),

@@ -16,6 +16,12 @@ mod list_chunks;
 mod make;
 #[cfg(feature = "manual")]
 mod manpage;
+#[cfg(feature = "fuse")]
+mod mount_index;
+#[cfg(feature = "fuse")]
+mod mounted_blob;
+#[cfg(feature = "fuse")]
+mod mounting;
 mod prune;
 mod pull;
 #[cfg(feature = "serve-link")]
@@ -42,6 +48,8 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Info(args) => info::run(&args, session),
         Command::InspectChunks(args) => inspect_chunks::run(&args, session),
         Command::Cat(args) => cat::run(&args, session),
+        #[cfg(feature = "fuse")]
+        Command::MountIndex(args) => mount_index::run(&args, session),
         Command::Chop(args) => chop::run(&args, session),
         Command::Cache(args) => cache::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),

@@ -5,6 +5,8 @@
 //! path names where the meaning of an argument depends on it.
 
 mod chunk_sizes;
+#[cfg(feature = "fuse")]
+mod copy_on_read;
 #[cfg(feature = "serve-link")]
 mod device;
 mod encryption;
@@ -13,17 +15,20 @@ pub(crate) mod location;
 pub(crate) mod notation;
 mod profile;
 mod seeds;
-#[cfg_attr(not(test), expect(dead_code, reason = "mount-index and chunk-server are on their way"))]
+#[cfg(feature = "fuse")]
 mod source;
 mod stores;
 
 pub(crate) use chunk_sizes::{cut_rule, sizes};
+#[cfg(feature = "fuse")]
+pub(crate) use copy_on_read::CopyOnReadSetting;
 #[cfg(feature = "serve-link")]
 pub(crate) use device::DeviceLine;
 pub(crate) use encryption::{Encryption, EncryptionError};
 pub(crate) use location::{Location, Scheme};
 pub(crate) use profile::Profile;
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
+#[cfg(feature = "fuse")]
 pub(crate) use source::{SourceLocations, SourceSetting};
 pub(crate) use stores::{StoreOverrides, at_least_one, list, one_location, optional_location, workers};
 

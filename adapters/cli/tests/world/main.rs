@@ -12,6 +12,7 @@ mod interop;
 mod interrupt;
 mod kill;
 mod material;
+mod mounting;
 mod reflink;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]
