@@ -5,17 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fuser::FileHandle;
 
-/// Open files or directories.
-pub(crate) struct Handles<T>(Mutex<Open<T>>);
+/// Open files or directories. Clones are the same ones.
+pub(crate) struct Handles<T>(Arc<Mutex<Open<T>>>);
 
 struct Open<T> {
     next: u64,
     by_number: HashMap<u64, Arc<T>>,
 }
 
+impl<T> Clone for Handles<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<T> Handles<T> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Open { next: 1, by_number: HashMap::new() }))
+        Self(Arc::new(Mutex::new(Open { next: 1, by_number: HashMap::new() })))
     }
 
     /// A number for what was opened.

@@ -84,6 +84,13 @@ Examples:
                      image.caibx /mnt/blob
   umount /mnt/blob                                               ordinary users: fusermount3 -u /mnt/blob";
 
+#[cfg(feature = "fuse")]
+pub(super) const MOUNT: &str = "\
+Examples:
+  desync mount tree.catar /mnt/tree
+  desync mount -s http://server/store -c /var/cache/chunks tree.caidx /mnt/tree
+  umount /mnt/tree                                               ordinary users: fusermount3 -u /mnt/tree";
+
 pub(super) const CACHE: &str = "\
 Examples:
   desync cache -s /mnt/usb -c /srv/store image.caibx

@@ -30,7 +30,7 @@ pub(crate) use extract::ExtractArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use make::MakeArgs;
 #[cfg(feature = "fuse")]
-pub(crate) use mounting::{MountIndexArgs, MountedBlobArgs};
+pub(crate) use mounting::{MountArgs, MountIndexArgs, MountedBlobArgs};
 pub(crate) use program::ConfigArgs;
 #[cfg(feature = "manual")]
 pub(crate) use program::{CompletionArgs, ManpageArgs};
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Cat(CatArgs),
     #[cfg(feature = "fuse")]
     MountIndex(MountIndexArgs),
+    #[cfg(feature = "fuse")]
+    Mount(MountArgs),
     Chop(ChopArgs),
     Cache(CacheArgs),
     Verify(VerifyArgs),

@@ -1,4 +1,4 @@
-//! The commands that mount: `mount-index`.
+//! The commands that mount: `mount-index` and `mount`.
 
 use std::ffi::OsString;
 
@@ -17,6 +17,27 @@ pub(crate) struct MountIndexArgs {
     /// The index to read; '-' for stdin
     #[arg(value_name = "index")]
     pub(crate) index: OsString,
+
+    /// The directory to mount at
+    #[arg(value_name = "mountpoint")]
+    pub(crate) mountpoint: OsString,
+
+    #[command(flatten)]
+    pub(crate) blob: MountedBlobArgs,
+}
+
+/// Mount an archive as a tree
+///
+/// The tree of a .catar archive, or of one behind a .caidx index, appears in the directory, read-only: files,
+/// directories, links and devices with their owners, times and extended attributes. Names are found by the
+/// archive's own tables, so of an index only what is touched is fetched. Access lists and names of owners are not
+/// shown. Stays in the foreground until it is unmounted, interrupted (Ctrl-C) or terminated.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::MOUNT)]
+pub(crate) struct MountArgs {
+    /// The archive, or an index of one; '-' for an index from stdin
+    #[arg(value_name = "archive|index")]
+    pub(crate) archive: OsString,
 
     /// The directory to mount at
     #[arg(value_name = "mountpoint")]

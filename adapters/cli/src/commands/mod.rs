@@ -17,6 +17,8 @@ mod make;
 #[cfg(feature = "manual")]
 mod manpage;
 #[cfg(feature = "fuse")]
+mod mount;
+#[cfg(feature = "fuse")]
 mod mount_index;
 #[cfg(feature = "fuse")]
 mod mounted_blob;
@@ -50,6 +52,8 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Cat(args) => cat::run(&args, session),
         #[cfg(feature = "fuse")]
         Command::MountIndex(args) => mount_index::run(&args, session),
+        #[cfg(feature = "fuse")]
+        Command::Mount(args) => mount::run(&args, session),
         Command::Chop(args) => chop::run(&args, session),
         Command::Cache(args) => cache::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),

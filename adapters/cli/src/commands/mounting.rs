@@ -25,6 +25,15 @@ pub(super) trait Housekeeping {
     fn save(&self) -> anyhow::Result<()>;
 }
 
+/// An archive in a file needs nothing.
+impl Housekeeping for () {
+    fn reload(&self) {}
+
+    fn save(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
 /// What happens to a mount.
 enum Happening {
     Asked(Request),

@@ -13,6 +13,8 @@ mod interrupt;
 mod kill;
 mod material;
 mod mounting;
+mod mounting_trees;
+mod mounts;
 mod reflink;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]

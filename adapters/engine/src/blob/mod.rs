@@ -138,6 +138,11 @@ impl Blob {
         self.fetch_soon(self.positions(&self.clamped(ahead)));
     }
 
+    /// Has the chunks of a range fetched that will be asked for soon.
+    pub fn want(self: &Arc<Self>, range: Range<u64>) {
+        self.fetch_soon(self.positions(&self.clamped(range)));
+    }
+
     /// Runs `task` on a worker, before anything that is fetched ahead. For whatever may wait for the store.
     pub fn run(&self, task: impl FnOnce() + Send + 'static) {
         self.workers.run(Box::new(task));

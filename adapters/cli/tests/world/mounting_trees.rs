@@ -1,0 +1,191 @@
+//! `mount`: an archive as a tree, by index or as a file, compared with the tree that casync made it of.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use desync_test_kit::mounts::{in_mount_namespace, run};
+use desync_test_kit::prng;
+use rustix::process::Signal;
+
+use crate::mounts::{Mount, Readers, read_if_reader, write_store_file};
+use crate::room::Room;
+
+/// A room with a tree of everything a tree can have, its archive in `store` by the index `tree.caidx`, and a
+/// directory to mount at.
+fn scene() -> Room {
+    let room = Room::new();
+    for directory in ["tree", "tree/a", "tree/a/deep", "tree/empty", "mnt"] {
+        room.create_dir(directory);
+    }
+    room.write("tree/big", &prng(3 << 20, 5));
+    room.write("tree/a/one", b"one");
+    room.write("tree/a/deep/zeros", &vec![0; 300_000]);
+    room.write("tree/empty file", b"");
+    for number in 0..200 {
+        room.write(&format!("tree/a/{number:03}"), &prng(200 + number, number as u64));
+    }
+    let tree = |name: &str| room.path("tree").join(name);
+    std::os::unix::fs::symlink("../nowhere", tree("a/link")).unwrap();
+    run("mkfifo", &[&tree("fifo")]);
+    run("mknod", &[&tree("null"), &"c", &"1", &"3"]);
+    run("chmod", &[&"4751", &tree("a/one")]);
+    run("chown", &[&"1234:4321", &tree("a/001"), &tree("a/deep")]);
+    run("touch", &[&"-d", &"2001-02-03 04:05:06.789012345", &tree("a/002"), &tree("a")]);
+    rustix::fs::lsetxattr(tree("a/one"), "user.note", b"value", rustix::fs::XattrFlags::CREATE).unwrap();
+    casync(&room, "tree.caidx", "tree");
+    room
+}
+
+fn casync(room: &Room, index: &str, tree: &str) {
+    let store = format!("--store={}", room.path("store").display());
+    run("casync", &[&"make", &"--chunk-size=16384", &store, &room.path(index), &room.path(tree)]);
+}
+
+/// Paths below a directory, itself included.
+fn walk(root: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![PathBuf::new()];
+    let mut next = 0;
+    while let Some(path) = paths.get(next).cloned() {
+        if root.join(&path).symlink_metadata().unwrap().is_dir() {
+            let entries = fs::read_dir(root.join(&path)).unwrap();
+            paths.extend(entries.map(|entry| path.join(entry.unwrap().file_name())));
+        }
+        next += 1;
+    }
+    paths.sort();
+    paths
+}
+
+/// What is to be the same of a path.
+fn look(path: &Path) -> impl PartialEq + std::fmt::Debug + use<> {
+    let found = path.symlink_metadata().unwrap();
+    let content = if found.is_file() { fs::read(path).unwrap() } else { Vec::new() };
+    let mut names = vec![0; 4096];
+    let len = rustix::fs::llistxattr(path, &mut names[..]).unwrap();
+    names.truncate(len);
+    let len = if found.is_dir() { 0 } else { found.len() };
+    (
+        (found.mode(), found.uid(), found.gid(), found.mtime(), found.mtime_nsec(), found.rdev(), len),
+        (found.is_symlink().then(|| fs::read_link(path).unwrap()), content, names),
+    )
+}
+
+fn assert_same(room: &Room) {
+    let (source, mount) = (room.path("tree"), room.path("mnt"));
+    let paths = walk(&source);
+    assert_eq!(walk(&mount), paths);
+    for path in paths {
+        assert!(look(&mount.join(&path)) == look(&source.join(&path)), "{}", path.display());
+    }
+    let mut value = [0; 16];
+    let len = rustix::fs::lgetxattr(mount.join("a/one"), "user.note", &mut value[..]).unwrap();
+    assert_eq!(&value[..len], b"value");
+}
+
+#[test]
+fn a_tree_is_shown_as_it_was_packed() {
+    in_mount_namespace("mounting_trees::a_tree_is_shown_as_it_was_packed", &["casync"], |_| {
+        let room = scene();
+        room.write("tree.catar", &room.ok(&["cat", "-s", "store", "tree.caidx"]));
+        for args in [&["mount", "-s", "store", "tree.caidx", "mnt"][..], &["mount", "tree.catar", "mnt"]] {
+            let mount = Mount::start(&room, "a", args);
+            assert_same(&room);
+            mount.signal(Signal::INT);
+            assert_eq!(mount.ended(), (Some(0), String::new()));
+        }
+    });
+}
+
+#[test]
+fn only_what_is_touched_is_fetched_and_kept_for_later() {
+    in_mount_namespace(
+        "mounting_trees::only_what_is_touched_is_fetched_and_kept_for_later",
+        &["casync"],
+        |_| {
+            let room = scene();
+            for directory in ["cache", "nothing"] {
+                room.create_dir(directory);
+            }
+            let all = room.files("store").len();
+            let mount =
+                Mount::start(&room, "a", &["mount", "-s", "store", "-c", "cache", "tree.caidx", "mnt"]);
+            assert_eq!(fs::read(room.path("mnt/a/one")).unwrap(), b"one");
+            run("umount", &[&room.path("mnt")]);
+            assert_eq!(mount.ended(), (Some(0), String::new()));
+            let fetched = room.files("cache").len();
+            assert!(fetched > 0 && fetched < all / 4, "{fetched} of {all} chunks");
+            // A file that keeps everything serves a tree, too.
+            let cor = ["--cor-file", "cor", "--cor-state-save", "state", "tree.caidx", "mnt"];
+            for store in ["store", "nothing"] {
+                let mount = Mount::start(&room, "a", &[&["mount", "-s", store][..], &cor].concat());
+                assert_same(&room);
+                mount.signal(Signal::TERM);
+                assert_eq!(mount.ended(), (Some(0), String::new()));
+            }
+        },
+    );
+}
+
+#[test]
+fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
+    let test = "mounting_trees::sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs";
+    if read_if_reader("tree/big", "mnt/big") {
+        return;
+    }
+    in_mount_namespace(test, &["casync"], |_| {
+        let room = scene();
+        // The store once more behind another mount, which can be stopped.
+        room.create_dir("packed");
+        room.create_dir("slow");
+        fs::rename(room.path("store"), room.path("packed/store")).unwrap();
+        room.create_dir("store");
+        casync(&room, "packed.caidx", "packed");
+        room.write("packed.catar", &room.ok(&["cat", "-s", "store", "packed.caidx"]));
+        let mut command = room.command(&["mount", "packed.catar", "slow"]);
+        let mut slow = command.stderr(File::create(room.path("slow-said")).unwrap()).spawn().unwrap();
+        while !room.path("slow/store").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let to_slow = |signal| {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&slow), signal).unwrap();
+        };
+        write_store_file(&room, "slow/store");
+        let args = ["mount", "-e", "0", "--store-file", "stores.json", "tree.caidx", "mnt"];
+        let mount = Mount::start(&room, "a", &args);
+        let readers = Readers::start(&room, test);
+        for _ in 0..3 {
+            to_slow(Signal::STOP);
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            // Whoever asked the store that hangs waits for it; everybody else goes on.
+            write_store_file(&room, "packed/store");
+            mount.signal(Signal::HUP);
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            assert!(room.path("mnt/a/deep/zeros").symlink_metadata().is_ok());
+            to_slow(Signal::CONT);
+            write_store_file(&room, "slow/store");
+            mount.signal(Signal::HUP);
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        let (right, failed) = readers.end();
+        assert!(right > 100 && failed == 0, "{right} right, {failed} failed");
+        assert_same(&room);
+        mount.signal(Signal::INT);
+        assert_eq!(mount.ended(), (Some(0), String::new()));
+        to_slow(Signal::TERM);
+        assert_eq!(slow.wait().unwrap().code(), Some(0));
+    });
+}
+
+#[test]
+fn what_is_no_archive_is_refused() {
+    let room = Room::with_blob();
+    room.create_dir("mnt");
+    let said = room.fails(1, &["mount", "-s", "store", "blob.caibx", "mnt"]);
+    assert!(said.contains("blob.caibx"), "{said}");
+    assert!(room.fails(1, &["mount", "blob", "mnt", "-s", "store"]).contains("blob"));
+    assert!(room.fails(2, &["mount", "blob.caibx", "mnt"]).contains("no store provided"));
+    let archive = desync_test_kit::golden::read("mini/mini-default.catar");
+    room.write("cut.catar", &archive[..archive.len() - 30]);
+    assert!(room.fails(1, &["mount", "cut.catar", "mnt"]).contains("cut.catar"));
+}
