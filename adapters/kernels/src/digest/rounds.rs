@@ -1,17 +1,31 @@
-//! The rounds of SHA-2, written once for all widths.
+//! SHA-2 in lanes, written once for all widths.
 //!
-//! `compress_lanes!` makes a function from the operations that are in scope where it is used: `Vector`,
-//! `add`, `xor3`, `choose`, `majority`, `splat`, `load_row`, `store_row`, `message_words`, and `big0`, `big1`,
-//! `small0`, `small1` for the sigmas of FIPS 180-4, sections 4.1.2 and 4.1.3.
+//! `compress_lanes!` makes a function from the operations that are in scope where it is used: of one instruction
+//! set `Vector`, `load`, `store`, `xor3`, `choose` and `majority`, whatever the words; of one word size `splat`,
+//! `add`, `rotate`, `shift` and `transpose`.
 
 /// Makes `compress`: each lane's blocks into each lane's state, with the instructions of `$features`.
 macro_rules! compress_lanes {
-    ($features:literal, $word:ty, lanes: $lanes:expr, block_len: $block_len:expr, round_words: $round_words:expr) => {
+    // The sigmas of FIPS 180-4, section 4.1.3: rotations to the right, then rotations and a shift.
+    ($features:literal, u64, lanes: $lanes:literal) => {
+        compress_lanes!($features, u64, $lanes, 64, crate::digest::function::ROUND_WORDS,
+            big0: [28, 34, 39], big1: [14, 18, 41], small0: [1, 8, 7], small1: [19, 61, 6]);
+    };
+    // Section 4.1.2.
+    ($features:literal, u32, lanes: $lanes:literal) => {
+        compress_lanes!($features, u32, $lanes, 32, crate::digest::function::ROUND_HALF_WORDS,
+            big0: [2, 13, 22], big1: [6, 11, 25], small0: [7, 18, 3], small1: [17, 19, 10]);
+    };
+    ($features:literal, $word:ty, $lanes:literal, $bits:literal, $round_words:expr,
+     big0: $big0:tt, big1: $big1:tt, small0: $small0:tt, small1: $small1:tt) => {
+        /// Bytes of a block: sixteen words.
+        const BLOCK_LEN: usize = 2 * $bits;
+
         #[target_feature(enable = $features)]
-        pub(super) fn compress(states: &mut [[$word; $lanes]; 8], blocks: &[&[[u8; $block_len]]; $lanes]) {
+        pub(super) fn compress(states: &mut [[$word; $lanes]; 8], blocks: &[&[[u8; BLOCK_LEN]]; $lanes]) {
             let mut state = [splat(0); 8];
             for (vector, row) in state.iter_mut().zip(&*states) {
-                *vector = load_row(row);
+                *vector = load(row);
             }
             let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
             for i in 0..count {
@@ -19,8 +33,23 @@ macro_rules! compress_lanes {
                 state = compress_block(state, &mut words);
             }
             for (vector, row) in state.into_iter().zip(states) {
-                store_row(row, vector);
+                store(row, vector);
             }
+        }
+
+        /// The sixteen words of block `i` of every lane: as many at a time as a vector holds.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn message_words(blocks: &[&[[u8; BLOCK_LEN]]; $lanes], i: usize) -> [Vector; 16] {
+            let mut words = [splat(0); 16];
+            let (parts, _) = words.as_chunks_mut::<$lanes>();
+            for (part, words) in parts.iter_mut().enumerate() {
+                for (words, blocks) in words.iter_mut().zip(blocks) {
+                    *words = load(&blocks[i].as_chunks::<{ size_of::<Vector>() }>().0[part]);
+                }
+                *words = transpose(words);
+            }
+            words
         }
 
         #[target_feature(enable = $features)]
@@ -65,6 +94,29 @@ macro_rules! compress_lanes {
                 (d, c, b, a) = (c, b, a, add(entering, mixed));
             }
             [a, b, c, d, e, f, g, h]
+        }
+
+        compress_lanes!(@rotations $features, $bits, big0, $big0);
+        compress_lanes!(@rotations $features, $bits, big1, $big1);
+        compress_lanes!(@shift $features, $bits, small0, $small0);
+        compress_lanes!(@shift $features, $bits, small1, $small1);
+    };
+    (@rotations $features:literal, $bits:literal, $name:ident, [$a:literal, $b:literal, $c:literal]) => {
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn $name(x: Vector) -> Vector {
+            xor3(
+                rotate::<$a, { $bits - $a }>(x),
+                rotate::<$b, { $bits - $b }>(x),
+                rotate::<$c, { $bits - $c }>(x),
+            )
+        }
+    };
+    (@shift $features:literal, $bits:literal, $name:ident, [$a:literal, $b:literal, $right:literal]) => {
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn $name(x: Vector) -> Vector {
+            xor3(rotate::<$a, { $bits - $a }>(x), rotate::<$b, { $bits - $b }>(x), shift::<$right>(x))
         }
     };
 }
