@@ -1,24 +1,16 @@
 //! `chop`: the chunks of a blob into a store, by an index that is there already.
 
-use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use desync_core::format::{ChunkEntry, Index};
+use desync_core::VerifiedChunk;
+use desync_core::format::Index;
 use desync_files::Disk;
-use desync_store::{Chunk, ChunkStore};
+use desync_store::{ChunkStore, WriteOnce};
 
-use crate::pool::ordered;
+use crate::compare::{Comparison, compare_and_keep};
 use crate::ranges::Ranges;
 use crate::{ChunkSet, Context, Error, Phase};
-
-/// Chunks on their way for each worker.
-const CHUNKS_PER_WORKER: usize = 2;
-
-/// A chunk to do: each is checked, and the first of its ID is stored.
-struct Job {
-    entry: ChunkEntry,
-    is_first: bool,
-}
 
 /// Reads every chunk of the index from the file, but for the `ignored` ones, and stores those that the store
 /// lacks. When this returns they are durable. Progress counts chunks.
@@ -34,43 +26,34 @@ pub fn chop(
     store: &dyn ChunkStore,
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    let ranges = Ranges::open(disk, path, index)?;
-    context.progress.begin(Phase::Working, index.items.len() as u64);
-    let mut seen = HashSet::new();
-    let jobs = index
-        .entries()
-        .filter(|entry| {
-            let wanted = !ignored.contains(&entry.id);
-            if !wanted {
-                context.progress.advance(1);
+    let ranges = Ranges::open(disk, path)?;
+    let progress = context.progress;
+    progress.begin(Phase::Working, index.items.len() as u64);
+    progress.advance(index.items.iter().filter(|item| ignored.contains(&item.id)).count() as u64);
+    let store = WriteOnce::new(store);
+    let (null_len, null_kept) = (index.header.sizes.max(), AtomicBool::new(false));
+    let keep = |chunk: Option<VerifiedChunk<&[u8]>>| {
+        match chunk {
+            Some(chunk) => store.keep(chunk)?,
+            None if null_kept.swap(true, Ordering::Relaxed) => false,
+            None => {
+                let zeros = vec![0; null_len as usize];
+                store.keep(VerifiedChunk::name(index.header.digest(), &zeros))?
             }
-            wanted
-        })
-        .map(|entry| Ok(Job { is_first: seen.insert(entry.id), entry }));
-    let worker = || {
-        let mut buffer = Vec::new();
-        let ranges = &ranges;
-        move |job: Job| match job.is_first {
-            true => keep(ranges, &job.entry, store),
-            false => ranges.check(&job.entry, &mut buffer),
-        }
+        };
+        Ok(())
     };
-    let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
-    ordered(context, in_flight_max, jobs, worker, |()| {
-        context.progress.advance(1);
+    let comparison = Comparison { index, file: ranges.file(), path };
+    compare_and_keep(comparison, ignored, &keep, context, |_, entry, found| {
+        if found != entry.id {
+            return Err(Error::mismatch(path, entry, found));
+        }
+        progress.advance(1);
         Ok(())
     })?;
     context.cancel.check()?;
     store.flush()?;
-    context.progress.end();
-    Ok(())
-}
-
-fn keep(ranges: &Ranges, entry: &ChunkEntry, store: &dyn ChunkStore) -> Result<(), Error> {
-    let chunk = ranges.read(entry)?;
-    if !store.has(&entry.id)? {
-        store.put(&Chunk::from_plain(chunk))?;
-    }
+    progress.end();
     Ok(())
 }
 

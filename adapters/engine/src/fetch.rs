@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use desync_core::VerifiedChunk;
 use desync_core::chunk_source::{ChunkSource, Wanted};
 use desync_core::digest::HashKernel;
-use desync_store::{Chunk, ChunkStore, Opener, StoreError};
+use desync_store::{Chunk, ChunkStore, Opener, PlainBytes, StoreError};
 
 /// Plain bytes that are gathered before they are verified, unless a single chunk is longer.
 pub(crate) const GATHERED_LEN_MAX: u64 = 4 << 20;
@@ -19,8 +19,8 @@ pub(crate) const GATHERED_LEN_MAX: u64 = 4 << 20;
 /// come is of more use in its place.
 const GATHERING_TIME_MAX: Duration = Duration::from_millis(50);
 
-/// A verified chunk in a buffer that threads can share.
-pub(crate) type Fetched = VerifiedChunk<Arc<[u8]>>;
+/// A verified chunk whose bytes threads can share.
+pub(crate) type Fetched = VerifiedChunk<PlainBytes>;
 
 /// A store from which only verified chunks come. One for each worker.
 pub(crate) struct Fetcher<'a> {
@@ -86,14 +86,15 @@ impl<'a> Fetcher<'a> {
 
     /// A chunk, decoded and hashed here if the store has not done so.
     fn fetch_alone(&self, wanted: &Wanted) -> Result<Fetched, StoreError> {
-        let chunk = self.store.get(wanted)?;
-        self.opener.open(&chunk, wanted, &self.location)
+        let chunk = [(self.store.get(wanted)?, *wanted)];
+        let opened = self.opener.open_many(self.hash, wanted.digest, &chunk, &self.location);
+        opened.into_iter().next().expect("one chunk gives one result")
     }
 }
 
 impl ChunkSource for Fetcher<'_> {
     type Error = StoreError;
-    type Bytes = Arc<[u8]>;
+    type Bytes = PlainBytes;
 
     /// The chunks announced come fastest in the order announced; others may be asked for in between.
     fn fetch(&mut self, wanted: &Wanted) -> Result<Fetched, StoreError> {

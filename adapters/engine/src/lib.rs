@@ -24,6 +24,7 @@ mod stream;
 mod testing;
 mod verify_index;
 mod verify_store;
+mod zeros;
 
 pub use blob::{Blob, BlobBytes, BlobOptions, CopyOnRead, ReadAhead};
 pub use chop::chop;

@@ -6,13 +6,12 @@
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use desync_core::DigestKind;
 use desync_core::chunk_source::{ChunkSource as _, Wanted, WantedLen};
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::ZeroChunk;
-use desync_store::ChunkStore;
+use desync_store::{ChunkStore, PlainBytes};
 
 use crate::fetch::{Fetcher, GATHERED_LEN_MAX};
 use crate::pool::ordered;
@@ -111,7 +110,7 @@ pub(crate) fn deliver(
                 None => write_zeros(out, part.end - part.start),
                 Some(chunk) => {
                     let within = (part.start - entry.start) as usize..(part.end - entry.start) as usize;
-                    out.write_all(&chunk[within])
+                    out.write_all(&chunk.as_ref()[within])
                 }
             };
             written.map_err(Error::file("write", Path::new("-")))?;
@@ -170,7 +169,7 @@ fn obtain(
     piece: &Piece,
     supplies: Supplies<'_>,
     fetcher: &mut Fetcher<'_>,
-) -> Result<Option<Arc<[u8]>>, Error> {
+) -> Result<Option<PlainBytes>, Error> {
     let entry = &piece.entry;
     if let PieceSource::Zero = piece.from {
         return Ok(None);
@@ -178,7 +177,7 @@ fn obtain(
     if let PieceSource::Seed(seed, start) = piece.from {
         let file = &supplies.seeds[seed];
         match file.read_chunk(start, entry, supplies.digest) {
-            Ok(chunk) => return Ok(Some(chunk.into_bytes())),
+            Ok(chunk) => return Ok(Some(chunk.into_bytes().into())),
             Err(_) if supplies.seeds_must_match => return Err(file.invalid()),
             Err(error) => log::warn!("seed not used: {error}"),
         }

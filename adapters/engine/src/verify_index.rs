@@ -16,7 +16,7 @@ use crate::{Context, Error, Phase};
 /// [`Error::Length`], [`Error::Mismatch`] for the first chunk that differs, the file's own, and
 /// [`Error::Interrupted`].
 pub fn verify_index(index: &Index, disk: &dyn Disk, path: &Path, context: &Context<'_>) -> Result<(), Error> {
-    let ranges = Ranges::open(disk, path, index)?;
+    let ranges = Ranges::open(disk, path)?;
     ranges.check_len(index)?;
     context.progress.begin(Phase::Working, index.items.len() as u64);
     compare(Comparison { index, file: ranges.file(), path }, context, |_, entry, found| {

@@ -11,8 +11,8 @@ use crate::disk::{Disk, DiskFile, FileKind};
 /// What came from an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Bytes were appended to the buffer.
-    Data,
+    /// So many bytes, at least one, are in the buffer.
+    Data(usize),
     /// This many zeros follow that need not be read.
     Hole(u64),
 }
@@ -72,28 +72,28 @@ impl Input {
         self.len() == Some(0)
     }
 
-    /// Appends bytes to `buffer` until it holds `len_max` or a hole or the end comes, or reports a hole;
-    /// `None` at the end.
+    /// Fills `buffer` from its start until it is full or a hole or the end comes, or reports a hole; `None` at
+    /// the end. The buffer is the caller's to reuse: what is behind the bytes read is left as it was.
     ///
     /// # Errors
     /// The system's own; `InvalidData` if the file has another length than at first.
     ///
     /// # Panics
-    /// If there is no room in `buffer`: a programmer's error.
-    pub fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> io::Result<Option<Extent>> {
-        assert!(buffer.len() < len_max, "no room to read into");
+    /// If `buffer` is empty: a programmer's error.
+    pub fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Extent>> {
+        assert!(!buffer.is_empty(), "no room to read into");
         match &mut self.0 {
-            Source::Positioned(file) => file.next(buffer, len_max),
+            Source::Positioned(file) => file.next(buffer),
             Source::Stream(reader) => {
-                let room = (len_max - buffer.len()) as u64;
-                Ok((reader.take(room).read_to_end(buffer)? > 0).then_some(Extent::Data))
+                let len = fill(reader, buffer)?;
+                Ok((len > 0).then_some(Extent::Data(len)))
             }
         }
     }
 }
 
 impl Positioned {
-    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> io::Result<Option<Extent>> {
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Extent>> {
         if self.at == self.len {
             self.check_len()?;
             return Ok(None);
@@ -107,20 +107,33 @@ impl Positioned {
             self.at = self.data.start;
             return Ok(Some(Extent::Hole(hole)));
         }
-        let len = (self.data.end - self.at).min((len_max - buffer.len()) as u64);
-        let filled = buffer.len();
-        buffer.resize(filled + len as usize, 0);
-        self.file.read_exact_at(&mut buffer[filled..], self.at).map_err(|error| match error.kind() {
+        // Not longer than the buffer, so it fits `usize`.
+        let len = (self.data.end - self.at).min(buffer.len() as u64) as usize;
+        self.file.read_exact_at(&mut buffer[..len], self.at).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => changed(),
             _ => error,
         })?;
-        self.at += len;
-        Ok(Some(Extent::Data))
+        self.at += len as u64;
+        Ok(Some(Extent::Data(len)))
     }
 
     fn check_len(&self) -> io::Result<()> {
         if self.file.len()? == self.len { Ok(()) } else { Err(changed()) }
     }
+}
+
+/// Reads until `buffer` is full or the stream ends; says how much came.
+fn fill(stream: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(len) => filled += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 fn changed() -> io::Error {
@@ -136,10 +149,10 @@ mod tests {
     use crate::HostDisk;
 
     fn rebuild(input: &mut Input, len_max: usize) -> io::Result<(Vec<u8>, u64)> {
-        let (mut blob, mut holes, mut buffer) = (Vec::new(), 0, Vec::new());
-        while let Some(extent) = input.next(&mut buffer, len_max)? {
+        let (mut blob, mut holes, mut buffer) = (Vec::new(), 0, vec![0xee; len_max]);
+        while let Some(extent) = input.next(&mut buffer)? {
             match extent {
-                Extent::Data => blob.append(&mut buffer),
+                Extent::Data(len) => blob.extend_from_slice(&buffer[..len]),
                 Extent::Hole(len) => {
                     holes += len;
                     blob.resize(blob.len() + len as usize, 0);
@@ -170,8 +183,7 @@ mod tests {
         for changed_len in [0, 99, 101] {
             fs::write(&path, [1; 100]).unwrap();
             let mut input = Input::open(&HostDisk, &path).unwrap();
-            let mut buffer = Vec::new();
-            input.next(&mut buffer, 10).unwrap();
+            input.next(&mut [0; 10]).unwrap();
             File::options().write(true).open(&path).unwrap().set_len(changed_len).unwrap();
             let error = rebuild(&mut input, 60).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{changed_len}");

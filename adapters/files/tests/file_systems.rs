@@ -194,8 +194,10 @@ fn a_block_device_is_a_seed_and_an_input() {
         seed.read(777, &mut found).unwrap();
         assert!(found == noise(DEVICE_LEN as usize, 4)[777..5777]);
         let mut input = desync_files::Input::open(&HostDisk, device.path()).unwrap();
-        let mut blob = Vec::new();
-        while input.next(&mut blob, usize::MAX).unwrap().is_some() {}
-        assert!(blob == noise(DEVICE_LEN as usize, 4));
+        let mut blob = vec![0; DEVICE_LEN as usize + 1];
+        let extent = input.next(&mut blob).unwrap();
+        assert_eq!(extent, Some(desync_files::Extent::Data(DEVICE_LEN as usize)));
+        assert!(blob[..DEVICE_LEN as usize] == noise(DEVICE_LEN as usize, 4));
+        assert_eq!(input.next(&mut blob).unwrap(), None);
     });
 }

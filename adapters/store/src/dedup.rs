@@ -140,7 +140,10 @@ impl<K: Eq + Hash + Copy, T: Clone> Drop for Landing<'_, K, T> {
         self.flight.answer.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| {
             Err(StoreError::new(ErrorKind::Permanent, Operation::Get, "store", "the request was abandoned"))
         });
-        self.flight.answered.notify_all();
+        // Nobody finds the flight any more. Waking nobody would cost a call of the system.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.flight.answered.notify_all();
+        }
     }
 }
 

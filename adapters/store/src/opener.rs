@@ -4,6 +4,7 @@
 //! the stored bytes claim, no more than the wanted length comes out.
 
 use core::convert::Infallible;
+use core::ops::Range;
 use std::sync::Arc;
 
 use desync_codec::{CipherError, HostDecoder};
@@ -13,7 +14,8 @@ use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
 use desync_core::{DigestKind, Limits, Mismatch, VerifiedChunk};
 
-use crate::pool::Pool;
+use crate::plain::{Arena, PlainBytes};
+use crate::pool::{Loan, Pool};
 use crate::{Chunk, StoreError};
 
 /// Why stored bytes do not open.
@@ -36,19 +38,31 @@ pub struct Opener {
 struct Scratch {
     decoder: HostDecoder,
     plain: Vec<u8>,
+    /// What the last chunks were decoded into that were opened together.
+    arena: Option<Arc<Vec<u8>>>,
 }
 
-/// A chunk on its way to being open.
-enum HalfOpen {
-    /// Bytes to be verified.
-    Decoded(Arc<[u8]>),
-    /// It was verified before, or is of no use.
-    Done(Result<VerifiedChunk<Arc<[u8]>>, StoreError>),
+/// Where the plain bytes of a chunk are, before they are verified.
+enum Place {
+    /// In a buffer of their own.
+    Whole(Arc<[u8]>),
+    /// In the arena.
+    Part(Range<usize>),
+}
+
+impl Place {
+    /// Bytes of the chunk.
+    fn len(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Part(range) => range.len() as u64,
+        }
+    }
 }
 
 impl Scratch {
     fn new() -> Self {
-        Self { decoder: HostDecoder::new(&Limits::HOST), plain: Vec::new() }
+        Self { decoder: HostDecoder::new(&Limits::HOST), plain: Vec::new(), arena: None }
     }
 }
 
@@ -76,55 +90,53 @@ impl Opener {
         wanted: &Wanted,
         store: &str,
     ) -> Result<VerifiedChunk<Arc<[u8]>>, StoreError> {
-        match self.half_open(chunk, wanted, store) {
-            HalfOpen::Done(result) => result,
-            HalfOpen::Decoded(bytes) => VerifiedChunk::check(wanted.digest, wanted.id, bytes)
-                .map_err(|mismatch| other_bytes(&mismatch, store)),
+        if let Some(plain) = chunk.plain() {
+            check_len(wanted, store, plain.bytes())?;
+            return Ok(plain.clone());
         }
+        let bytes = self.plain_bytes(chunk, wanted, store)?;
+        VerifiedChunk::check(wanted.digest, wanted.id, bytes)
+            .map_err(|mismatch| other_bytes(&mismatch, store))
     }
 
     /// Many chunks opened at once, hashed side by side: for each what [`Opener::open`] gives, in their order.
-    /// Their plain bytes are in memory together.
+    /// Their plain bytes lie together in memory, which is used again for the next ones.
     pub fn open_many(
         &self,
         hash: HashKernel,
         digest: DigestKind,
         chunks: &[(Chunk, Wanted)],
         store: &str,
-    ) -> Vec<Result<VerifiedChunk<Arc<[u8]>>, StoreError>> {
-        let half_open = chunks.iter().map(|(chunk, wanted)| self.half_open(chunk, wanted, store));
-        let half_open: Vec<_> = half_open.collect();
-        let decoded = chunks.iter().zip(&half_open).filter_map(|((_, wanted), half_open)| match half_open {
-            HalfOpen::Decoded(bytes) => Some((wanted.id, Arc::clone(bytes))),
-            HalfOpen::Done(_) => None,
+    ) -> Vec<Result<VerifiedChunk<PlainBytes>, StoreError>> {
+        let mut scratch = self.lend();
+        let mut arena = Arena::reusing(scratch.arena.take());
+        let decoder = &mut scratch.decoder;
+        let places = chunks.iter().map(|(chunk, wanted)| {
+            let place = place(chunk, wanted, decoder, &mut arena);
+            let place = place.map_err(|error| refused(error, wanted, store))?;
+            if wanted.len.admits(place.len()) { Ok(place) } else { Err(unexpected_size(wanted, store)) }
+        });
+        let places: Vec<Result<Place, StoreError>> = places.collect();
+        let arena = arena.share();
+        scratch.arena = Some(Arc::clone(&arena));
+        let decoded = chunks.iter().zip(&places).filter_map(|((_, wanted), place)| match place {
+            Ok(Place::Part(range)) => Some((wanted.id, PlainBytes::part(Arc::clone(&arena), range.clone()))),
+            Ok(Place::Whole(bytes)) => Some((wanted.id, Arc::clone(bytes).into())),
+            Err(_) => None,
         });
         let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
-        let open = half_open.into_iter().map(|half_open| match half_open {
-            HalfOpen::Done(result) => result,
-            HalfOpen::Decoded(_) => {
-                let checked = checked.next().expect("each chunk that decodes is checked");
-                checked.map_err(|mismatch| other_bytes(&mismatch, store))
-            }
+        let mut next = || checked.next().expect("each chunk that decodes is checked");
+        let open = places.into_iter().map(|place| {
+            place?;
+            next().map_err(|mismatch| other_bytes(&mismatch, store))
         });
         open.collect()
     }
 
-    fn half_open(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> HalfOpen {
-        if let Some(plain) = chunk.plain() {
-            return HalfOpen::Done(check_len(wanted, store, plain.bytes()).map(|()| plain.clone()));
-        }
-        match self.plain_bytes(chunk, wanted, store) {
-            Ok(bytes) => HalfOpen::Decoded(bytes),
-            Err(error) => HalfOpen::Done(Err(error)),
-        }
-    }
-
     /// The plain bytes of a chunk, of a length that is wanted, not verified.
     fn plain_bytes(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> Result<Arc<[u8]>, StoreError> {
-        let bytes = self.decode(chunk, wanted.len.max()).map_err(|error| match error {
-            OpenError::Decode(DecodeError::TooLong { .. }) => unexpected_size(wanted, store),
-            error => StoreError::invalid(store, &wanted.id, error),
-        })?;
+        let decoded = self.decode(chunk, wanted.len.max());
+        let bytes = decoded.map_err(|error| refused(error, wanted, store))?;
         check_len(wanted, store, &bytes)?;
         Ok(bytes)
     }
@@ -135,17 +147,61 @@ impl Opener {
             return self.decode(&chunk.decrypted()?, len_max);
         }
         if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
-            return match plain.len() as u64 {
-                0 => Err(DecodeError::Empty.into()),
-                len if len > len_max => Err(DecodeError::TooLong { limit: len_max }.into()),
-                _ => Ok(Arc::clone(plain)),
-            };
+            check_plain(plain, len_max)?;
+            return Ok(Arc::clone(plain));
         }
         let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
-        let Ok(mut scratch) = self.scratch.lend(|| Ok::<_, Infallible>(Scratch::new()));
-        let Scratch { decoder, plain } = &mut *scratch;
+        let mut scratch = self.lend();
+        let Scratch { decoder, plain, .. } = &mut *scratch;
         decoder.decode(stored, len_max, plain)?;
         Ok(Arc::from(&plain[..]))
+    }
+
+    fn lend(&self) -> Loan<'_, Scratch> {
+        let Ok(scratch) = self.scratch.lend(|| Ok::<_, Infallible>(Scratch::new()));
+        scratch
+    }
+}
+
+/// Finds the plain bytes of a chunk, or decodes them into the arena.
+fn place(
+    chunk: &Chunk,
+    wanted: &Wanted,
+    decoder: &mut HostDecoder,
+    arena: &mut Arena,
+) -> Result<Place, OpenError> {
+    let len_max = wanted.len.max();
+    if let Some(plain) = chunk.plain() {
+        return Ok(Place::Whole(plain.clone().into_bytes()));
+    }
+    if chunk.stored_form().is_some_and(|form| form.key().is_some()) {
+        return place(&chunk.decrypted()?, wanted, decoder, arena);
+    }
+    if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
+        check_plain(plain, len_max)?;
+        return Ok(Place::Whole(Arc::clone(plain)));
+    }
+    let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
+    let room =
+        arena.room(decoder.room_for(stored, len_max)).ok_or(DecodeError::OutOfMemory { len: len_max })?;
+    let len = decoder.decode_into(stored, room)?;
+    Ok(Place::Part(arena.take(len)))
+}
+
+/// Whether bytes that are stored as they are can be a chunk of at most `len_max` bytes.
+const fn check_plain(plain: &[u8], len_max: u64) -> Result<(), DecodeError> {
+    match plain.len() as u64 {
+        0 => Err(DecodeError::Empty),
+        len if len > len_max => Err(DecodeError::TooLong { limit: len_max }),
+        _ => Ok(()),
+    }
+}
+
+/// What to say of stored bytes that do not open.
+fn refused(error: OpenError, wanted: &Wanted, store: &str) -> StoreError {
+    match error {
+        OpenError::Decode(DecodeError::TooLong { .. }) => unexpected_size(wanted, store),
+        error => StoreError::invalid(store, &wanted.id, error),
     }
 }
 
@@ -187,7 +243,9 @@ mod tests {
         assert_eq!(many.len(), chunks.len());
         for ((chunk, wanted), opened) in chunks.iter().zip(many) {
             match (opened, opener.open(chunk, wanted, "store")) {
-                (Ok(opened), Ok(alone)) => assert_eq!(opened, alone),
+                (Ok(opened), Ok(alone)) => {
+                    assert_eq!((opened.id(), opened.bytes()), (alone.id(), alone.bytes()))
+                }
                 (Err(error), Err(alone)) => assert_eq!(error.to_string(), alone.to_string()),
                 (opened, alone) => panic!("{opened:?} is not {alone:?}"),
             }

@@ -39,6 +39,8 @@ struct Shard {
 struct State {
     kept: IdSet,
     under_way: HashSet<ChunkId>,
+    /// Threads that wait for a chunk under way. Waking nobody would cost a call of the system.
+    waiting: usize,
 }
 
 impl<S: ChunkStore> WriteOnce<S> {
@@ -47,7 +49,7 @@ impl<S: ChunkStore> WriteOnce<S> {
     pub fn new(store: S) -> Self {
         let random = || getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15);
         let shard = || Shard {
-            state: Mutex::new(State { kept: IdSet::new([random(), random()]), under_way: HashSet::new() }),
+            state: Mutex::new(State { kept: IdSet::new([random(), random()]), ..State::default() }),
             changed: Condvar::new(),
         };
         Self { store, shards: core::array::from_fn(|_| shard()) }
@@ -92,7 +94,9 @@ impl Shard {
             if state.under_way.insert(*id) {
                 return Some(Claim { shard: self, id: *id });
             }
+            state.waiting += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 }
@@ -115,8 +119,11 @@ impl Claim<'_> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.shard.state().under_way.remove(&self.id);
-        self.shard.changed.notify_all();
+        let mut state = self.shard.state();
+        state.under_way.remove(&self.id);
+        if state.waiting > 0 {
+            self.shard.changed.notify_all();
+        }
     }
 }
 

@@ -52,6 +52,33 @@ impl HostDecoder {
     }
 }
 
+impl HostDecoder {
+    /// Decodes one whole frame or stream into the start of `room`, straight into its place where it is zstd;
+    /// gives its length.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`] with the length of `room` as the limit; `room` is unspecified then.
+    pub fn decode_into(&mut self, stored: &[u8], room: &mut [u8]) -> Result<usize, DecodeError> {
+        if Format::of(stored) == Some(Format::Zstd) {
+            return match self.zstd.decode_into(stored, room)? {
+                0 => Err(DecodeError::Empty),
+                len => Ok(len),
+            };
+        }
+        let mut plain = Vec::new();
+        self.decode(stored, room.len() as u64, &mut plain)?;
+        room[..plain.len()].copy_from_slice(&plain);
+        Ok(plain.len())
+    }
+
+    /// The most that a chunk of at most `len_max` bytes can decode to, as far as its frame tells: room for that
+    /// is enough.
+    #[must_use]
+    pub fn room_for(&self, stored: &[u8], len_max: u64) -> u64 {
+        self.zstd.room_for(stored, len_max).unwrap_or(len_max)
+    }
+}
+
 impl Decoder for HostDecoder {
     fn decode(&mut self, stored: &[u8], len_max: u64, plain: &mut Vec<u8>) -> Result<(), DecodeError> {
         plain.clear();

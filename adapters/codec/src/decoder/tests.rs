@@ -11,9 +11,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::Encoder;
 
+/// Decodes in both ways, which must give the same.
 fn decode(stored: &[u8], len_max: u64) -> Result<Vec<u8>, DecodeError> {
+    let mut decoder = HostDecoder::new(&Limits::HOST);
     let mut plain = b"left over".to_vec();
-    HostDecoder::new(&Limits::HOST).decode(stored, len_max, &mut plain).map(|()| plain)
+    let result = decoder.decode(stored, len_max, &mut plain).map(|()| plain);
+    let room = decoder.room_for(stored, len_max);
+    assert!(room <= len_max);
+    if len_max < 16 << 20 {
+        for room in [len_max, room] {
+            let mut room = vec![0xee; room as usize];
+            let into = decoder.decode_into(stored, &mut room).map(|len| room[..len].to_vec());
+            assert!(into == result, "{into:?} is not {result:?}");
+        }
+    }
+    result
 }
 
 fn decode_by_core(stored: &[u8], len_max: u64) -> Result<Vec<u8>, DecodeError> {

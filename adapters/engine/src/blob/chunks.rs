@@ -43,7 +43,7 @@ impl Chunks {
         if let Some(bytes) = self.cached(entry) {
             return Ok(bytes);
         }
-        let bytes = self.fetcher().fetch(&self.wanted(entry))?.into_bytes();
+        let bytes = self.fetcher().fetch(&self.wanted(entry))?.into_bytes().into_own();
         self.remember(entry, &bytes);
         Ok(bytes)
     }
@@ -55,7 +55,7 @@ impl Chunks {
         for entry in entries {
             match fetcher.fetch(&self.wanted(entry)) {
                 Ok(chunk) => {
-                    let bytes = chunk.into_bytes();
+                    let bytes = chunk.into_bytes().into_own();
                     self.remember(entry, &bytes);
                     got(entry, &bytes);
                 }

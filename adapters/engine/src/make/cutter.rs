@@ -1,7 +1,7 @@
 //! Scanned stretches in, chunks out, in order.
 //!
-//! A chunk inside one block borrows the block; a chunk that spans stretches is copied together, once. A
-//! chunk of nothing but a gap's zeros needs no bytes at all when it is the index's null chunk.
+//! A chunk inside one block borrows the block; a chunk that spans stretches is copied together, once. The
+//! index's null chunk, be it of a gap or of zeros that were read, needs no bytes at all.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
 
 use super::blocks::{Block, Stretch};
+use crate::zeros::are_zeros;
 
 /// The bytes of one chunk.
 pub(super) enum ChunkBytes {
@@ -68,7 +69,7 @@ impl Cutter {
         while let Some(chunk) = self.chooser.next(&mut candidates, end, false) {
             let bytes = self.bytes_of(stretch, start, taken..chunk.end);
             taken = chunk.end;
-            found(Cut { end: chunk.end, bytes });
+            found(Cut { end: chunk.end, bytes: bytes.filter(|bytes| !self.is_null(bytes.as_ref())) });
         }
         self.hold(stretch, start, taken..end);
         self.position = end;
@@ -93,6 +94,10 @@ impl Cutter {
         }
         self.hold(stretch, start, range);
         Some(ChunkBytes::Joined(std::mem::take(&mut self.held)))
+    }
+
+    fn is_null(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.null_len && are_zeros(bytes)
     }
 
     fn hold(&mut self, stretch: &Stretch, start: u64, range: Range<u64>) {

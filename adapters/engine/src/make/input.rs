@@ -13,11 +13,11 @@ pub trait Extents {
     /// Length of the blob in bytes, where it is known beforehand.
     fn blob_len(&self) -> Option<u64>;
 
-    /// Appends bytes to `buffer` until it holds at most `len_max`, or reports a hole; `None` at the end.
+    /// Fills some of `buffer`, which is not empty, from its start, or reports a hole; `None` at the end.
     ///
     /// # Errors
     /// If reading fails, or the input turns out to have another length than it said.
-    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error>;
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error>;
 }
 
 /// A file, block device or stream that errors name.
@@ -48,8 +48,8 @@ impl Extents for FileInput {
         self.input.len()
     }
 
-    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
-        self.input.next(buffer, len_max).map_err(Error::file("read", &self.path))
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
+        self.input.next(buffer).map_err(Error::file("read", &self.path))
     }
 }
 
@@ -59,10 +59,10 @@ impl Extents for &[u8] {
         Some(self.len() as u64)
     }
 
-    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
-        let (now, later) = self.split_at(self.len().min(len_max - buffer.len()));
-        buffer.extend_from_slice(now);
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
+        let (now, later) = self.split_at(self.len().min(buffer.len()));
+        buffer[..now.len()].copy_from_slice(now);
         *self = later;
-        Ok((!now.is_empty()).then_some(Extent::Data))
+        Ok((!now.is_empty()).then_some(Extent::Data(now.len())))
     }
 }

@@ -15,6 +15,7 @@ mod cutter;
 mod header;
 mod input;
 mod pipeline;
+mod scan;
 
 use desync_core::chunking::{ChunkSizes, CutRule};
 use desync_core::format::{Index, IndexHeader, IndexItem};

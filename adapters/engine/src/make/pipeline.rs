@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use desync_core::chunking::{Discriminator, Kernel, zero_window_is_candidate};
+use desync_core::chunking::zero_window_is_candidate;
 use desync_core::digest::HashKernel;
 use desync_core::format::IndexItem;
 use desync_core::{ChunkId, DigestKind, VerifiedChunk};
@@ -12,6 +12,7 @@ use desync_store::{ChunkStore, WriteOnce};
 use super::blocks::{Block, Blocks, Stretch};
 use super::cutter::{ChunkBytes, Cut, Cutter};
 use super::header::header;
+use super::scan::Scan;
 use super::{Extents, IndexSink, MakeOptions, MakeStats, null_id};
 use crate::pool::{InOrder, Pool};
 use crate::{Context, Error, Phase};
@@ -51,18 +52,18 @@ pub(super) fn run(
     let store = store.map(WriteOnce::new);
     let kernels = context.kernels;
     let discriminator = options.sizes.discriminator(options.rule);
+    let zeros_are_candidates = zero_window_is_candidate(discriminator);
+    let scan = Scan { kernel: kernels.scan, discriminator, zeros_are_candidates };
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
-            Job::Scan(number, block) => {
-                Ok(Answer::Candidates(number, candidates(&block, discriminator, kernels.scan)))
-            }
+            Job::Scan(number, block) => Ok(Answer::Candidates(number, scan.candidates(&block))),
             Job::Keep(batch) => keep(batch, options.digest, kernels.hash, store),
         }
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
     let cutter = Cutter::new(options.sizes, options.rule);
-    let zeros_are_candidates = cutter.needs_candidates() && zero_window_is_candidate(discriminator);
+    let zeros_are_candidates = cutter.needs_candidates() && zeros_are_candidates;
     let stats = Pool::run(context, worker, |pool| {
         Coordinator {
             pool,
@@ -92,15 +93,6 @@ pub(super) fn run(
         context.progress.end();
     }
     Ok(stats)
-}
-
-/// All candidates of a block, as offsets in the blob.
-fn candidates(block: &Block, discriminator: Discriminator, kernel: Kernel) -> Vec<u64> {
-    let mut found = Vec::new();
-    let start = block.scan_start();
-    let bytes = block.window_bytes();
-    kernel.candidates(bytes, discriminator, &mut |position| found.push(start + position as u64));
-    found
 }
 
 /// Names chunks side by side and puts each into the store, unless it is there.

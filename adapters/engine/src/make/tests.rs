@@ -23,7 +23,7 @@ impl Extents for Holey<'_> {
         None
     }
 
-    fn next(&mut self, buffer: &mut Vec<u8>, len_max: usize) -> Result<Option<Extent>, Error> {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
@@ -32,10 +32,10 @@ impl Extents for Holey<'_> {
             self.bytes = &self.bytes[zeros..];
             return Ok(Some(Extent::Hole(zeros as u64)));
         }
-        let len = self.bytes.len().min(self.piece).min(len_max - buffer.len());
-        buffer.extend_from_slice(&self.bytes[..len]);
+        let len = self.bytes.len().min(self.piece).min(buffer.len());
+        buffer[..len].copy_from_slice(&self.bytes[..len]);
         self.bytes = &self.bytes[len..];
-        Ok(Some(Extent::Data))
+        Ok(Some(Extent::Data(len)))
     }
 }
 
@@ -130,13 +130,13 @@ impl Extents for Sparse {
         Some(self.0)
     }
 
-    fn next(&mut self, buffer: &mut Vec<u8>, _len_max: usize) -> Result<Option<Extent>, Error> {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
         if self.0 == 0 {
             return Ok(None);
         }
         if std::mem::take(&mut self.1) {
-            buffer.push(1);
-            return Ok(Some(Extent::Data));
+            buffer[0] = 1;
+            return Ok(Some(Extent::Data(1)));
         }
         Ok(Some(Extent::Hole(std::mem::take(&mut self.0))))
     }
