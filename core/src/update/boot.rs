@@ -78,7 +78,7 @@ pub async fn state<F: Flash>(flash: &mut F, layout: &Layout) -> Result<State, F:
 }
 
 async fn mount<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Journal, F::Error> {
-    let mut journal = Journal::new(layout.journal, flash.geometry().erase_len);
+    let mut journal = Journal::new(layout.journal, flash.geometry().erase_len, flash.torn_len());
     let mut record = [0; RECORD_LEN];
     while let Some(at) = journal.unread() {
         flash.read(at, &mut record).await?;

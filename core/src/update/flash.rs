@@ -41,6 +41,12 @@ pub trait Flash {
     /// Its units.
     fn geometry(&self) -> Geometry;
 
+    /// What a cut program may spoil: every byte of the stretches of this length that it touches. No more than its
+    /// own units on NOR flash; on a block device, whole blocks.
+    fn torn_len(&self) -> u32 {
+        self.geometry().write_len
+    }
+
     /// Fills `into` from address `at` on; neither need be aligned.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ use super::record::{RECORD_LEN, State};
 pub(super) struct Journal {
     region: Region,
     sector_len: u64,
+    /// From one record to the next: a cut program must not spoil the one before.
+    stride: u64,
     /// Offset of the next record to read.
     read: u64,
     pub(super) state: State,
@@ -60,11 +62,19 @@ pub(super) enum JournalWrite {
     Sync,
 }
 
+/// Distance of records where a cut program may spoil so many bytes.
+pub(super) const fn stride(torn_len: u32) -> u32 {
+    let record = RECORD_LEN as u32;
+    if torn_len > record { torn_len } else { record }
+}
+
 impl Journal {
-    pub(super) fn new(region: Region, erase_len: u32) -> Self {
+    /// A journal in sectors of `erase_len` bytes, where a cut program may spoil `torn_len`.
+    pub(super) fn new(region: Region, erase_len: u32, torn_len: u32) -> Self {
         Self {
             region,
             sector_len: erase_len.into(),
+            stride: stride(torn_len).into(),
             read: 0,
             state: State::default(),
             number: 0,
@@ -85,7 +95,7 @@ impl Journal {
     /// Takes what lies at [`Self::unread`].
     pub(super) fn absorb(&mut self, record: &[u8; RECORD_LEN]) {
         let at = self.region.start + self.read;
-        self.read += RECORD_LEN as u64;
+        self.read += self.stride;
         match self.judge(record) {
             Some((number, state)) if self.sector.is_none() || number > self.number => {
                 (self.number, self.state) = (number, state);
@@ -135,7 +145,7 @@ impl Journal {
                 (JournalWrite::Sync, Some(Appending::Program { at: sector }))
             }
             Appending::Program { at } => {
-                let next = at + RECORD_LEN as u64;
+                let next = at + self.stride;
                 let sector_end = self.sector.unwrap_or(self.region.start) + self.sector_len;
                 self.free = (next < sector_end).then_some(next);
                 (JournalWrite::Program { at }, Some(Appending::Sync))

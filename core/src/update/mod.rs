@@ -17,11 +17,12 @@
 //!
 //! Wear of an update, in erases: each sector of the target slot that changes, once; the sectors of one index
 //! (of two the first time); the journal: two records for each slot sector erased and at most five more, that
-//! is `(2 × sectors + 5) / (erase_len / 32)` erases spread over its ring.
+//! is `(2 × sectors + 5) / (erase_len / 32)` erases spread over its ring (on a block device a record takes a block).
 //!
 //! Memory: [`Workspace`] (a sector, 16 bytes a chunk, the zstd decoder's) and the future, some 3 KiB. Nothing
 //! depends on the length of a chunk, and nothing is allocated.
 
+mod blocks;
 pub mod boot;
 mod error;
 mod flash;
@@ -39,6 +40,7 @@ mod staged;
 mod updater;
 mod writer;
 
+pub use blocks::{BlockFlash, RawBlocks};
 pub use error::UpdateError;
 pub use flash::{Blocking, Flash, Geometry, Nor, NorError, READ_UNIT_MAX, block_on};
 pub use layout::{Layout, LayoutError, Region, Slot};

@@ -7,7 +7,8 @@
 
 use super::error::{Stop, UpdateError};
 use super::flash::{Flash, block_on};
-use super::layout::Layout;
+use super::journal::stride;
+use super::layout::{Layout, LayoutError};
 use super::machine::{Admitted, Machine, Tools};
 #[cfg(test)]
 use super::planted::Planted;
@@ -90,7 +91,12 @@ impl<F: Flash> Updater<F> {
     /// # Errors
     /// [`UpdateError::Layout`].
     pub fn new<S>(flash: F, config: Config) -> Result<Self, UpdateError<F::Error, S>> {
-        config.layout.check(flash.geometry()).map_err(UpdateError::Layout)?;
+        let (geometry, torn_len) = (flash.geometry(), flash.torn_len());
+        config.layout.check(geometry).map_err(UpdateError::Layout)?;
+        if !geometry.erase_len.is_multiple_of(stride(torn_len)) {
+            let units = LayoutError::Units { erase_len: geometry.erase_len, write_len: torn_len };
+            return Err(UpdateError::Layout(units));
+        }
         let (io, plain) = ([0; IO_LEN], [0; IO_LEN]);
         Ok(Self {
             flash,
@@ -203,7 +209,8 @@ impl<F: Flash> Updater<F> {
         let erase_len = self.flash.geometry().erase_len;
         let (needed, given) = (erase_len as usize, sector.len());
         let sector = sector.get_mut(..needed).ok_or(Stop::SectorBuffer { needed, given })?;
-        Ok(Admitted { chunks, erase_len, sector, in_place, slots, zstd })
+        let torn_len = self.flash.torn_len();
+        Ok(Admitted { chunks, erase_len, torn_len, sector, in_place, slots, zstd })
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use desync_core::ChunkId;
-use desync_core::format::StorageForm;
+use desync_core::chunking::ChunkSizes;
+use desync_core::format::{FeatureFlags, Index, IndexHeader, IndexItem, StorageForm};
 use desync_core::protocol::link::{Answer, Ask, LINK_VERSION, LinkServer, Question};
+use desync_core::{ChunkId, DigestKind, Limits};
 use desync_test_kit::golden;
 
 /// Inputs for a target: golden data, then what lies in `seeds/<target>/` (inputs that failed once).
@@ -16,12 +17,13 @@ use desync_test_kit::golden;
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "index" | "planner" => indexes(),
-        "zstd" | "host-decoder" => stored_chunks(),
+        "zstd" | "zstd-stream" | "host-decoder" => stored_chunks(),
         "chunk-name" => names(),
         "chunker" => blobs(),
         "kernels" => repeated(),
         "protocol" => sessions(),
         "link" => links(),
+        "updater" => updates(),
         _ => Vec::new(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -64,6 +66,28 @@ fn blobs() -> Vec<Vec<u8>> {
 fn sessions() -> Vec<Vec<u8>> {
     let ways = (0..6).flat_map(|number| ["c2s", "s2c"].map(|way| format!("proto/{number}.{way}")));
     ways.map(|name| golden::read(&name)).collect()
+}
+
+/// An index of some chunks, then the chunks: as many as make an honest input.
+fn updates() -> Vec<Vec<u8>> {
+    let sizes = ChunkSizes::new(64, 256, 1024, &Limits::HOST).unwrap();
+    let header = IndexHeader { flags: FeatureFlags::desync_blob(DigestKind::Sha256), sizes };
+    let blob: Vec<u8> = (0..3000).map(|at| (at * at >> 7) as u8).collect();
+    let update = |chunks: usize| {
+        let image = &blob[1000..1000 + chunks * 400];
+        let item = |(number, piece): (usize, &[u8])| IndexItem {
+            end: 400 * (number as u64 + 1),
+            id: DigestKind::Sha256.id_of(piece),
+        };
+        let index = Index { header, items: image.chunks(400).enumerate().map(item).collect() };
+        let mut input = [&index.encode_to_vec().unwrap()[..], image].concat();
+        // The length tells the target where the index ends.
+        while input.len() as u8 % 5 != chunks as u8 {
+            input.push(0);
+        }
+        input
+    };
+    (1..5).map(update).collect()
 }
 
 /// A question for an index, and its answer twice.

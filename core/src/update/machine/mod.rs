@@ -51,6 +51,7 @@ pub(super) struct Tools<'w> {
 pub(super) struct Admitted<'w> {
     pub(super) chunks: u32,
     pub(super) erase_len: u32,
+    pub(super) torn_len: u32,
     /// As long as a sector.
     pub(super) sector: &'w mut [u8],
     pub(super) in_place: Bits<'w>,
@@ -188,10 +189,10 @@ enum Place {
 impl<'w> Machine<'w> {
     /// The machine at its start.
     pub(super) fn new(tools: Tools<'w>, offer: &Offer, admitted: Admitted<'w>) -> Self {
-        let Admitted { chunks, erase_len, sector, in_place, slots, zstd } = admitted;
+        let Admitted { chunks, erase_len, torn_len, sector, in_place, slots, zstd } = admitted;
         let config = tools.config;
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests plant bugs"))]
-        let mut journal = Journal::new(config.layout.journal, erase_len);
+        let mut journal = Journal::new(config.layout.journal, erase_len, torn_len);
         #[cfg(test)]
         {
             journal.planted = tools.planted;

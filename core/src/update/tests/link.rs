@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::nor_model::{Fault, Outcome};
+use super::model::{Fault, Outcome};
 use super::*;
 use crate::format::StorageForm;
 use crate::protocol::link::noise::{Noise, Wire};

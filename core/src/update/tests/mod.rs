@@ -1,6 +1,8 @@
 //! A small device, two images that share chunks, and a source that counts what it is asked for.
 
+mod block_model;
 mod link;
+mod model;
 mod nor_model;
 mod power_cut;
 mod refusals;
@@ -21,7 +23,8 @@ use crate::digest::{ChunkId, DigestKind};
 use crate::format::flags::FeatureFlags;
 use crate::format::{Index, IndexHeader, IndexItem};
 use crate::limits::Limits;
-use nor_model::{GEOMETRY, ModelError, NorModel};
+use model::{Model, ModelError};
+use nor_model::{GEOMETRY, NorModel};
 
 const SECTOR: u64 = GEOMETRY.erase_len as u64;
 const SLOT_LEN: u64 = 14 * SECTOR;
@@ -159,8 +162,8 @@ fn device(release: &Release) -> NorModel {
     flash
 }
 
-fn update_with(
-    flash: &mut NorModel,
+fn update_with<M: Model>(
+    flash: &mut M,
     offer: &Offer,
     source: &mut TestSource,
     planted: Planted,
@@ -169,8 +172,7 @@ fn update_with(
     let mut words = [0; 200];
     let words = &mut words[..words_needed(offer.chunks().unwrap_or(0)).min(200)];
     let mut zstd = [0; stream_memory(LIMITS.zstd_window_max as usize)];
-    let placeholder = NorModel::new(0);
-    let mut updater = Updater::new(core::mem::replace(flash, placeholder), CONFIG)?;
+    let mut updater = Updater::new(flash.clone(), CONFIG)?;
     updater.planted = planted;
     let report =
         updater.run_blocking(offer, source, Workspace { sector: &mut sector, words, zstd: &mut zstd });
@@ -178,6 +180,6 @@ fn update_with(
     report
 }
 
-fn update(flash: &mut NorModel, offer: &Offer, source: &mut TestSource) -> Result<Report, Failure> {
+fn update<M: Model>(flash: &mut M, offer: &Offer, source: &mut TestSource) -> Result<Report, Failure> {
     update_with(flash, offer, source, Planted::Nothing)
 }

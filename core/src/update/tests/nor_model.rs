@@ -9,39 +9,12 @@ use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::model::{Fault, Model, ModelError, Outcome, next};
 use crate::update::{Flash, Geometry};
 
 pub(super) const GEOMETRY: Geometry = Geometry { erase_len: 256, write_len: 8 };
 const SECTOR: usize = GEOMETRY.erase_len as usize;
 const UNIT: usize = GEOMETRY.write_len as usize;
-
-/// What becomes of the operation at which something goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Power is lost before it.
-    Undone,
-    /// Power is lost in the middle of it.
-    Torn,
-    /// Power is lost right after it.
-    Done,
-    /// Power stays, but a bit that was to be cleared is not.
-    Flawed,
-}
-
-/// Something that goes wrong at one operation, counted from 0.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fault {
-    pub(super) operation: u32,
-    pub(super) outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ModelError {
-    #[error("power lost")]
-    PowerLost,
-    #[error("rule broken: {0}")]
-    RuleBroken(&'static str),
-}
 
 #[derive(Clone)]
 enum Operation {
@@ -75,8 +48,8 @@ pub(super) struct NorModel {
     fault: Option<Fault>,
     powered: bool,
     /// Decides what a cut leaves behind, of all that it may.
-    pub(super) random: u64,
-    pub(super) operations: u32,
+    random: u64,
+    operations: u32,
     pub(super) wear: Vec<u32>,
     pub(super) broken_rule: Option<&'static str>,
     /// Sectors that were erased or programmed.
@@ -121,13 +94,6 @@ impl Cells {
     }
 }
 
-fn next(random: &mut u64) -> u64 {
-    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*random ^ *random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ mixed >> 31
-}
-
 impl NorModel {
     pub(super) fn new(len: usize) -> Self {
         let cells = Cells {
@@ -155,26 +121,6 @@ impl NorModel {
             cells.bytes[at..at + bytes.len()].copy_from_slice(bytes);
             cells.programmed[at / UNIT..(at + bytes.len()).div_ceil(UNIT)].fill(true);
         }
-    }
-
-    /// Starts anew with what has survived; the fault, if any, is for the operations from now on.
-    pub(super) fn power_up(&mut self, fault: Option<Fault>) {
-        if self.powered {
-            self.lose_power(None);
-        }
-        self.fault = fault;
-        self.powered = true;
-        self.operations = 0;
-        // Which unsynced operations survive must differ from run to run.
-        let Some(Fault { operation, outcome }) = fault else { return };
-        self.random ^= u64::from(operation) << 8 | outcome as u64;
-    }
-
-    /// Whether `bytes` lie at `at` for good.
-    pub(super) fn holds(&self, at: usize, bytes: &[u8]) -> bool {
-        let sectors = at / SECTOR..(at + bytes.len()).div_ceil(SECTOR);
-        let stable = self.durable.unstable[sectors].iter().all(Option::is_none);
-        stable && self.durable.bytes[at..at + bytes.len()] == *bytes
     }
 
     fn lose_power(&mut self, last: Option<(Operation, Outcome)>) {
@@ -235,6 +181,44 @@ impl NorModel {
             return Err(ModelError::RuleBroken(name));
         }
         Ok(())
+    }
+}
+
+impl Model for NorModel {
+    fn power_up(&mut self, fault: Option<Fault>) {
+        if self.powered {
+            self.lose_power(None);
+        }
+        self.fault = fault;
+        self.powered = true;
+        self.operations = 0;
+        // Which unsynced operations survive must differ from run to run.
+        let Some(Fault { operation, outcome }) = fault else { return };
+        self.random ^= u64::from(operation) << 8 | outcome as u64;
+    }
+
+    fn holds(&self, at: usize, bytes: &[u8]) -> bool {
+        let sectors = at / SECTOR..(at + bytes.len()).div_ceil(SECTOR);
+        let stable = self.durable.unstable[sectors].iter().all(Option::is_none);
+        stable && self.durable.bytes[at..at + bytes.len()] == *bytes
+    }
+
+    fn stir(&mut self, random: u64) {
+        self.random ^= random;
+    }
+
+    fn operations(&mut self) -> u32 {
+        self.operations
+    }
+
+    fn complaint(&self) -> Option<&'static str> {
+        let active = (super::LAYOUT.slots[0].start / super::SECTOR) as usize;
+        let is_touched = self.touched.range(active..active + 14).next().is_some();
+        self.broken_rule.or(is_touched.then_some("active slot touched"))
+    }
+
+    fn forgive(&mut self) {
+        self.touched.clear();
     }
 }
 

@@ -8,6 +8,7 @@ mod kernels;
 mod link;
 mod planner;
 mod protocol;
+mod updater;
 
 /// A decoder under test.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "index", run: index::run, len_max: 4096 },
     Target { name: "zstd", run: decoders::run_zstd, len_max: 16 << 10 },
+    Target { name: "zstd-stream", run: decoders::run_stream, len_max: 16 << 10 },
     Target { name: "host-decoder", run: decoders::run_host, len_max: 16 << 10 },
     Target { name: "chunk-name", run: chunk_name::run, len_max: 128 },
     Target { name: "chunker", run: chunker::run, len_max: 8 << 10 },
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "planner", run: planner::run, len_max: 8 << 10 },
     Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },
+    Target { name: "updater", run: updater::run, len_max: 4 << 10 },
 ];
 
 /// The target of this name.
