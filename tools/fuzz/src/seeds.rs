@@ -72,7 +72,7 @@ fn sessions() -> Vec<Vec<u8>> {
 fn updates() -> Vec<Vec<u8>> {
     let sizes = ChunkSizes::new(64, 256, 1024, &Limits::HOST).unwrap();
     let header = IndexHeader { flags: FeatureFlags::desync_blob(DigestKind::Sha256), sizes };
-    let blob: Vec<u8> = (0..3000).map(|at| (at * at >> 7) as u8).collect();
+    let blob: Vec<u8> = (0..3000).map(|at| ((at * at) >> 7) as u8).collect();
     let update = |chunks: usize| {
         let image = &blob[1000..1000 + chunks * 400];
         let item = |(number, piece): (usize, &[u8])| IndexItem {

@@ -104,7 +104,7 @@ pub(super) fn run(bytes: &[u8]) {
 fn update(bytes: &[u8]) -> bool {
     let (index, chunks) = bytes.split_at(bytes.len().min(104 + 40 * usize::from(bytes.len() as u8 % 5)));
     let mut flash = Cells(vec![0xff; 48 * SECTOR]);
-    let old: Vec<u8> = (0..16 * SECTOR).map(|at| (at * at >> 7) as u8).collect();
+    let old: Vec<u8> = (0..16 * SECTOR).map(|at| ((at * at) >> 7) as u8).collect();
     let slot = LAYOUT.slots[0].start as usize;
     flash.0[slot..slot + old.len()].copy_from_slice(&old);
 
