@@ -88,6 +88,12 @@ pub enum Phase {
     },
     /// `cat`, and `extract` to a pipe: bytes written.
     Writing,
+    /// `tar`: bytes of files read.
+    Archiving,
+    /// `untar`: bytes of the archive taken.
+    Unpacking,
+    /// `mtree`: bytes of files read.
+    Listing,
     /// `verify`: chunks checked.
     Verifying,
     /// `prune`: chunks looked at.
@@ -117,13 +123,15 @@ impl Progress for NoProgress {
 }
 
 /// Progress of a pipeline that is part of another one: its phase is shown as the part it is.
-pub(crate) struct WithPhase<'a> {
+pub struct WithPhase<'a> {
     progress: &'a dyn Progress,
     phase: Phase,
 }
 
 impl<'a> WithPhase<'a> {
-    pub(crate) const fn new(progress: &'a dyn Progress, phase: Phase) -> Self {
+    /// Shows every phase as `phase`.
+    #[must_use]
+    pub const fn new(progress: &'a dyn Progress, phase: Phase) -> Self {
         Self { progress, phase }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use desync_core::ChunkId;
 use desync_core::format::ChunkEntry;
+use desync_core::format::catar::CatarError;
 use desync_store::StoreError;
 
 /// A failed pipeline.
@@ -64,6 +65,22 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// An archive, or a node of one, is not as it must be.
+    #[error("{path}: {source}", path = path.display())]
+    Archive {
+        /// Which archive, or which node in it.
+        path: PathBuf,
+        /// What is wrong.
+        source: CatarError,
+    },
+    /// An input cannot become what is wanted.
+    #[error("{path}: {reason}", path = path.display())]
+    Input {
+        /// Which input.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The index cannot be used.
     #[error("index: {0}")]
     Index(String),
@@ -77,6 +94,12 @@ impl Error {
     pub(crate) fn mismatch(path: &Path, entry: &ChunkEntry, found: ChunkId) -> Self {
         let (start, end, expected) = (entry.start, entry.end, entry.id);
         Self::Mismatch { path: path.to_owned(), start, end, expected, found }
+    }
+
+    /// An archive that is refused, or a node that an archive cannot have.
+    #[must_use]
+    pub fn archive(path: &Path, source: CatarError) -> Self {
+        Self::Archive { path: path.to_owned(), source }
     }
 
     /// Turns the system's error into one that says what was being done to which file.

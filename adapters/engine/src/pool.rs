@@ -153,7 +153,10 @@ fn work<J, R>(
 /// Runs `work` on each job of `feed` and hands the results to `collect` in the order of the jobs.
 ///
 /// At most `in_flight_max` results wait or are being made at a time, so that memory stays bounded.
-pub(crate) fn ordered<J, R, W>(
+///
+/// # Errors
+/// The first of `feed`, `work` or `collect`; [`Error::Interrupted`].
+pub fn ordered<J, R, W>(
     context: &Context<'_>,
     in_flight_max: usize,
     feed: impl Iterator<Item = Result<J, Error>>,

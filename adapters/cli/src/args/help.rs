@@ -91,6 +91,28 @@ Examples:
   desync mount -s http://server/store -c /var/cache/chunks tree.caidx /mnt/tree
   umount /mnt/tree                                               ordinary users: fusermount3 -u /mnt/tree";
 
+#[cfg(feature = "trees")]
+pub(super) const TAR: &str = "\
+Examples:
+  desync tar root.catar /srv/root
+  desync tar -i -s /srv/store root.caidx /srv/root
+  desync tar --with=unix root.catar /srv/root        what every Unix has, and nothing else
+  zcat layer.tar.gz | desync tar -i -s /srv/store --input-format tar --tar-add-root layer.caidx -";
+
+#[cfg(feature = "trees")]
+pub(super) const UNTAR: &str = "\
+Examples:
+  desync untar root.catar /mnt
+  desync untar -i -s /srv/store root.caidx /mnt
+  desync untar -i -s /srv/store --seed v1.caidx:v1.catar v2.caidx /mnt
+  desync untar --output-format gnu-tar root.catar - | tar -t";
+
+#[cfg(feature = "trees")]
+pub(super) const MTREE: &str = "\
+Examples:
+  desync mtree /srv/root
+  desync mtree -i -s /srv/store root.caidx > root.mtree";
+
 pub(super) const CACHE: &str = "\
 Examples:
   desync cache -s /mnt/usb -c /srv/store image.caibx

@@ -17,6 +17,8 @@ mod reading;
 mod serving;
 mod shared;
 mod transfer;
+#[cfg(feature = "trees")]
+mod tree;
 mod upkeep;
 mod usage;
 
@@ -38,10 +40,12 @@ pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, V
 pub(crate) use serving::PullArgs;
 #[cfg(feature = "serve-link")]
 pub(crate) use serving::ServeLinkArgs;
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "trees"))]
 pub(crate) use shared::SourceArgs;
 pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
+#[cfg(feature = "trees")]
+pub(crate) use tree::{FeatureArgs, MtreeArgs, TarArgs, UntarArgs};
 pub(crate) use upkeep::{PruneArgs, VerifyArgs};
 pub(crate) use usage::Refusal;
 
@@ -79,6 +83,12 @@ pub(crate) enum Command {
     MountIndex(MountIndexArgs),
     #[cfg(feature = "fuse")]
     Mount(MountArgs),
+    #[cfg(feature = "trees")]
+    Tar(TarArgs),
+    #[cfg(feature = "trees")]
+    Untar(UntarArgs),
+    #[cfg(feature = "trees")]
+    Mtree(MtreeArgs),
     Chop(ChopArgs),
     Cache(CacheArgs),
     Verify(VerifyArgs),

@@ -13,6 +13,8 @@ mod info;
 mod input;
 mod inspect_chunks;
 mod list_chunks;
+#[cfg(feature = "trees")]
+mod losses;
 mod make;
 #[cfg(feature = "manual")]
 mod manpage;
@@ -24,10 +26,16 @@ mod mount_index;
 mod mounted_blob;
 #[cfg(feature = "fuse")]
 mod mounting;
+#[cfg(feature = "trees")]
+mod mtree;
 mod prune;
 mod pull;
 #[cfg(feature = "serve-link")]
 mod serve_link;
+#[cfg(feature = "trees")]
+mod tar;
+#[cfg(feature = "trees")]
+mod untar;
 mod verify;
 mod verify_index;
 
@@ -54,6 +62,12 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::MountIndex(args) => mount_index::run(&args, session),
         #[cfg(feature = "fuse")]
         Command::Mount(args) => mount::run(&args, session),
+        #[cfg(feature = "trees")]
+        Command::Tar(args) => tar::run(&args, session),
+        #[cfg(feature = "trees")]
+        Command::Untar(args) => untar::run(&args, session),
+        #[cfg(feature = "trees")]
+        Command::Mtree(args) => mtree::run(&args, session),
         Command::Chop(args) => chop::run(&args, session),
         Command::Cache(args) => cache::run(&args, session),
         Command::Verify(args) => verify::run(&args, session),

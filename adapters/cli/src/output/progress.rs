@@ -128,6 +128,9 @@ fn prefix(phase: Phase) -> String {
         Phase::ChunkingSeed { seed, attempt } => format!("Attempt {attempt}: Chunking Seed {} ", seed + 1),
         Phase::Assembling { attempt } => format!("Attempt {attempt}: Assembling "),
         Phase::Writing => "Writing ".into(),
+        Phase::Archiving => "Archiving ".into(),
+        Phase::Unpacking => "Unpacking ".into(),
+        Phase::Listing => "Listing ".into(),
         Phase::Verifying => "Verifying ".into(),
         Phase::Pruning => "Pruning ".into(),
         Phase::Working => String::new(),
@@ -141,7 +144,10 @@ const fn unit(phase: Phase) -> Unit {
         | Phase::Surveying
         | Phase::ChunkingSeed { .. }
         | Phase::Assembling { .. }
-        | Phase::Writing => Unit::Bytes,
+        | Phase::Writing
+        | Phase::Archiving
+        | Phase::Unpacking
+        | Phase::Listing => Unit::Bytes,
         Phase::Storing | Phase::Verifying | Phase::Pruning | Phase::Working => Unit::Chunks,
     }
 }

@@ -10,6 +10,8 @@ mod copy_on_read;
 #[cfg(feature = "serve-link")]
 mod device;
 mod encryption;
+#[cfg(feature = "trees")]
+mod features;
 pub(crate) mod kernels;
 pub(crate) mod location;
 pub(crate) mod notation;
@@ -25,8 +27,12 @@ pub(crate) use copy_on_read::CopyOnReadSetting;
 #[cfg(feature = "serve-link")]
 pub(crate) use device::DeviceLine;
 pub(crate) use encryption::{Encryption, EncryptionError};
+#[cfg(feature = "trees")]
+pub(crate) use features::features;
 pub(crate) use location::{Location, Scheme};
 pub(crate) use profile::Profile;
+#[cfg(feature = "trees")]
+pub(crate) use seeds::of_archives as archive_seeds;
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
 #[cfg(feature = "fuse")]
 pub(crate) use source::{SourceLocations, SourceSetting};

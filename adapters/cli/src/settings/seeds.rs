@@ -67,6 +67,28 @@ fn without_index_suffix(word: &OsStr) -> Option<OsString> {
     word.as_bytes().strip_suffix(INDEX_SUFFIX).map(|data| OsString::from_vec(data.to_vec()))
 }
 
+#[cfg(feature = "trees")]
+/// The seeds of an archive: `INDEX:DATA`, or an index that ends in `.caidx` with its archive beside it, or data
+/// without an index.
+///
+/// # Errors
+/// A word that is no seed.
+pub(crate) fn of_archives(words: &[OsString]) -> Result<Vec<SeedSetting>, UsageError> {
+    list(words)?.iter().map(|word| archive_seed(word)).collect()
+}
+
+#[cfg(feature = "trees")]
+fn archive_seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
+    let is_pair = word.as_bytes().contains(&b':') && !Path::new(word).exists();
+    match word.as_bytes().strip_suffix(b".caidx") {
+        Some(stem) if !is_pair => {
+            let data = OsString::from_vec([stem, b".catar"].concat());
+            Ok(SeedSetting { index: Some(Location::new(word)), data: data.into() })
+        }
+        _ => seed(word),
+    }
+}
+
 /// Whether a path names an existing file or block device.
 fn is_data(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() || found.file_type().is_block_device())

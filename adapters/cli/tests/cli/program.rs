@@ -4,9 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::room::Room;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 22] = [
     "make",
     "extract",
+    "tar",
+    "untar",
+    "mtree",
+    "mount-index",
+    "mount",
     "verify-index",
     "chunk",
     "list-chunks",

@@ -17,7 +17,7 @@ fn without_flags(index: &[u8]) -> (&[u8], &[u8]) {
 
 /// Whether a program is there; if not, this is said, and fails where `CI` is set.
 #[allow(clippy::print_stderr, reason = "whoever runs the tests should know what did not run")]
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_ok() {
         return true;
@@ -59,7 +59,7 @@ fn files_of(directory: &Path) -> Vec<std::path::PathBuf> {
     files
 }
 
-fn casync(room: &Room, args: &[&str]) {
+pub(crate) fn casync(room: &Room, args: &[&str]) {
     for attempt in 0..3 {
         let output = Command::new("casync").args(args).current_dir(room.path("")).output().unwrap();
         if output.status.success() {

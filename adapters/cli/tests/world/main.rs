@@ -19,3 +19,4 @@ mod reflink;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]
 mod room;
+mod trees;
