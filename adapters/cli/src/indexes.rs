@@ -1,4 +1,4 @@
-//! Indexes by location: `-` for stdin and stdout, files, and whatever index store comes later.
+//! Indexes by location: `-` for stdin and stdout, files, and index stores across a network.
 //!
 //! Reading is strict; every error begins with the location as it was given. A written index appears under
 //! its name only when it is complete.
@@ -15,11 +15,13 @@ use desync_core::format::{ChunkEntry, Index, IndexHeader, IndexItem};
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_engine::{Error, IndexSink};
 use desync_files::{Disk, Durability, HostDisk, Publication, PublicationWriter};
+use desync_store::{IndexWriter, StoreError};
 use rustix::fs::{Access, access};
 
+use crate::index_stores::{RemoteIndex, remote};
 use crate::output;
 use crate::session::Session;
-use crate::settings::{Location, Scheme, StoreOverrides, UsageError};
+use crate::settings::{Location, UsageError};
 
 /// What the name of an index that is being written begins with.
 const TEMPORARY_PREFIX: &str = ".tmp-index.";
@@ -107,11 +109,14 @@ impl embedded_io::Read for Input {
 }
 
 fn open(location: &Location, session: &Session) -> anyhow::Result<Input> {
-    check_options(location, session)?;
+    session.index_options(location)?;
     if location.is_standard_stream() {
         return Ok(Input { bytes: Box::new(io::stdin().lock()), len: None });
     }
-    let path = local_path(location)?;
+    if let Some(RemoteIndex { store, name }) = remote(location, session)? {
+        return Ok(Input { bytes: store.read(&name)?, len: None });
+    }
+    let path = location.path();
     let read = || -> io::Result<Input> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -123,28 +128,15 @@ fn open(location: &Location, session: &Session) -> anyhow::Result<Input> {
     read().map_err(|error| anyhow!("{location}: {error}"))
 }
 
-/// Checks that the config asks nothing of the index's store that no index store does.
-fn check_options(location: &Location, session: &Session) -> anyhow::Result<()> {
-    let flags = StoreOverrides::default();
-    let options = session.config.options_for(&location.parent(), &flags, &session.working_dir)?;
-    if options.mentions_encryption() {
-        bail!("{location}: encryption is not supported by index stores");
-    }
-    Ok(())
-}
-
-/// The path of an index that is a local file.
-fn local_path(location: &Location) -> anyhow::Result<&Path> {
-    match location.scheme_word() {
-        None => Ok(location.path()),
-        Some((_, Scheme::Ssh)) => bail!("Index storage is not supported by ssh remote stores, {location}"),
-        Some((_, Scheme::Oci)) => bail!("Index storage is not supported by oci registry stores, {location}"),
-        Some((word, _)) => bail!("{location}: index stores of scheme {word} are not built in"),
-    }
-}
-
 fn refused(location: &Location, error: IndexStreamError<io::Error>) -> anyhow::Error {
-    anyhow!("{location}: {error}")
+    match error {
+        // A store's error names the location itself.
+        IndexStreamError::Stream(error) => match error.downcast::<StoreError>() {
+            Ok(error) => error.into(),
+            Err(error) => anyhow!("{location}: {error}"),
+        },
+        error => anyhow!("{location}: {error}"),
+    }
 }
 
 fn insist(location: &Location, header: &IndexHeader, digest: Option<DigestKind>) -> anyhow::Result<()> {
@@ -167,6 +159,8 @@ fn insist(location: &Location, header: &IndexHeader, digest: Option<DigestKind>)
 /// every reader.
 pub(crate) struct Destination {
     location: Location,
+    /// Where it is, if across a network.
+    remote: Option<RemoteIndex>,
     durability: Durability,
     begun: Option<(Out, IndexEncoder)>,
 }
@@ -175,6 +169,7 @@ pub(crate) struct Destination {
 enum Out {
     Stream(Box<dyn Write>),
     File(PublicationWriter),
+    Store(Box<dyn IndexWriter>),
 }
 
 impl Destination {
@@ -187,11 +182,12 @@ impl Destination {
         durability: Durability,
         session: &Session,
     ) -> anyhow::Result<Self> {
-        check_options(location, session)?;
-        if !location.is_standard_stream() {
-            check_writable(local_path(location)?).map_err(|error| anyhow!("{location}: {error}"))?;
+        session.index_options(location)?;
+        let remote = remote(location, session)?;
+        if remote.is_none() && !location.is_standard_stream() {
+            check_writable(location.path()).map_err(|error| anyhow!("{location}: {error}"))?;
         }
-        Ok(Self { location: location.clone(), durability, begun: None })
+        Ok(Self { location: location.clone(), remote, durability, begun: None })
     }
 
     /// Writes the tail and makes the index appear, whole and durable if it is a file.
@@ -200,15 +196,21 @@ impl Destination {
     /// The system's own; a file that was there before stays then.
     pub(crate) fn publish(mut self) -> anyhow::Result<()> {
         let (mut out, encoder) = self.begun.take().context("internal error: no index was made")?;
-        out.write_all(&encoder.tail())
-            .and_then(|()| out.finish())
-            .with_context(|| format!("writing {}", self.location))
+        out.write_all(&encoder.tail()).with_context(|| format!("writing {}", self.location))?;
+        match out {
+            Out::Store(out) => Ok(out.publish()?),
+            Out::File(out) => out.publish().with_context(|| format!("writing {}", self.location)),
+            Out::Stream(mut out) => out.flush().with_context(|| format!("writing {}", self.location)),
+        }
     }
 
     fn open(&self) -> io::Result<Out> {
         let path = self.location.path();
         if self.location.is_standard_stream() {
             return Ok(Out::Stream(Box::new(output::stdout())));
+        }
+        if let Some(RemoteIndex { store, name }) = &self.remote {
+            return store.write(name).map(Out::Store).map_err(io::Error::other);
         }
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             let file = File::options().write(true).open(path)?;
@@ -229,13 +231,7 @@ impl Out {
         match self {
             Self::Stream(out) => out.write_all(bytes),
             Self::File(out) => out.write_all(bytes),
-        }
-    }
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Stream(mut out) => out.flush(),
-            Self::File(out) => out.publish(),
+            Self::Store(out) => out.write_all(bytes),
         }
     }
 }

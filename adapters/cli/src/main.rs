@@ -8,8 +8,10 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+mod index_stores;
 mod indexes;
 mod logging;
+mod network;
 mod output;
 mod session;
 mod settings;
@@ -45,7 +47,7 @@ fn run(cli: args::Cli) -> anyhow::Result<()> {
     };
     let cancel = Cancel::default();
     signals::watch(&cancel).context("watching for signals")?;
-    let session = Session::new(&cli.global, commands::creates_config(&command), cancel)?;
+    let session = Session::new(&cli.global, &command, cancel)?;
     commands::run(command, &session)
 }
 

@@ -2,19 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use anyhow::bail;
 use desync_core::DigestKind;
 #[cfg(feature = "fuse")]
 use desync_core::digest::HashKernel;
 use desync_engine::{Cancel, Context, Kernels};
 use desync_files::Durability;
 
-use desync_store::Compression;
+use desync_store::{Budget, Compression};
 
-use crate::args::{GlobalArgs, StoreArgs};
-use crate::config::{self, Config, ConfigFile};
+use crate::args::{Command, GlobalArgs, StoreArgs};
+use crate::commands;
+use crate::config::{self, Config, ConfigFile, StoreOptions};
 use crate::output::ProgressDisplay;
-use crate::settings::{self, StoreOverrides, UsageError};
+use crate::settings::{self, Location, StoreOverrides, UsageError};
 use crate::stores::Stores;
 
 /// The run of one command.
@@ -25,23 +28,40 @@ pub(crate) struct Session {
     pub(crate) digest: Option<DigestKind>,
     pub(crate) cancel: Cancel,
     kernels: Kernels,
+    /// What this run's flags say about stores, those of indexes among them.
+    pub(crate) overrides: StoreOverrides,
+    /// How many connections a store may have.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "local stores have none"))]
+    pub(crate) connections: NonZeroUsize,
+    /// What this run may download.
+    #[cfg_attr(
+        not(any(feature = "http", feature = "ssh")),
+        allow(dead_code, reason = "local stores give theirs for nothing")
+    )]
+    pub(crate) budget: Arc<Budget>,
     /// What relative keys of the config and relative locations are relative to.
     pub(crate) working_dir: PathBuf,
 }
 
 impl Session {
-    /// Reads the config file and the global flags.
+    /// Reads the config file, the global flags and those about stores.
     ///
     /// # Errors
-    /// A config file that cannot be used, or a digest nobody knows.
-    pub(crate) fn new(global: &GlobalArgs, config_may_be_new: bool, cancel: Cancel) -> anyhow::Result<Self> {
+    /// A config file that cannot be used, a digest nobody knows, or flags that contradict each other.
+    pub(crate) fn new(global: &GlobalArgs, command: &Command, cancel: Cancel) -> anyhow::Result<Self> {
+        let default = StoreArgs::default();
+        let args = command.store_args().unwrap_or(&default);
+        let overrides = StoreOverrides::new(args)?;
+        let connections = settings::workers(args.concurrency)?;
+        let budget = Arc::new(args.max_download.map_or_else(Budget::unlimited, Budget::new));
+        let config_may_be_new = commands::creates_config(command);
         let config_file = ConfigFile::locate(global.config.as_ref(), std::env::var_os("HOME"));
         let config = config::load(config_file.as_ref(), config_may_be_new)?;
         let digest = settings::digest(global.digest.as_deref())?;
         // Without a working directory, what is relative is relative to the root.
         let working_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let kernels = settings::kernels::kernels()?;
-        Ok(Self { config, config_file, digest, cancel, kernels, working_dir })
+        Ok(Self { config, config_file, digest, cancel, kernels, overrides, connections, budget, working_dir })
     }
 
     /// What is needed to open the stores of this command.
@@ -50,13 +70,11 @@ impl Session {
     /// Flags that contradict each other.
     pub(crate) fn stores(&self, args: &StoreArgs, durability: Durability) -> Result<Stores<'_>, UsageError> {
         Ok(Stores {
-            config: &self.config,
+            session: self,
             overrides: StoreOverrides::new(args)?,
-            working_dir: &self.working_dir,
             durability,
             cache_repair: args.cache_repair.unwrap_or(true),
             compression: Compression::DEFAULT,
-            cancel: &self.cancel,
         })
     }
 
@@ -64,6 +82,18 @@ impl Session {
     #[cfg(feature = "fuse")]
     pub(crate) const fn hash_kernel(&self) -> HashKernel {
         self.kernels.hash
+    }
+
+    /// The options of the place that an index lies in.
+    ///
+    /// # Errors
+    /// The config has two entries for it, or asks of it what no index store does.
+    pub(crate) fn index_options(&self, location: &Location) -> anyhow::Result<StoreOptions> {
+        let options = self.config.options_for(&location.parent(), &self.overrides, &self.working_dir)?;
+        if options.mentions_encryption() {
+            bail!("{location}: encryption is not supported by index stores");
+        }
+        Ok(options)
     }
 
     /// What a pipeline is given.

@@ -9,38 +9,43 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use desync_core::format::StorageForm;
-use desync_engine::Cancel;
 use desync_files::{Durability, HostDisk};
 use desync_store::{
     Backend, Cache, CacheRepair, ChunkStore, Compression, Dedup, Failover, FormatOptions, FormattedStore,
-    PrunableBackend, RetryPolicy, Router,
+    PrunableBackend, Router,
 };
 use desync_store_directory::DirectoryStore;
 
-use crate::config::{Config, StoreOptions};
+use crate::config::StoreOptions;
+use crate::session::Session;
 use crate::settings::{EncryptionError, Location, Scheme, StoreOverrides};
 
 /// Which backend serves which scheme.
-const KINDS: &[(Scheme, OpenBackend)] = &[(Scheme::Local, open_directory)];
+const KINDS: &[(Scheme, OpenBackend)] = &[
+    (Scheme::Local, open_directory),
+    #[cfg(feature = "http")]
+    (Scheme::Http, crate::network::http::open_http),
+    #[cfg(feature = "ssh")]
+    (Scheme::Ssh, crate::network::ssh::open_ssh),
+    #[cfg(feature = "ssh")]
+    (Scheme::Sftp, crate::network::ssh::open_sftp),
+];
 
 /// Opens the backend behind a location.
-type OpenBackend = fn(&Location, &Stores<'_>) -> anyhow::Result<Arc<dyn Backend>>;
+type OpenBackend = fn(&Location, &StoreOptions, &Stores<'_>) -> anyhow::Result<Arc<dyn Backend>>;
 
 /// Any chunk store.
 pub(crate) type SharedStore = Arc<dyn ChunkStore>;
 
 /// What is needed to open stores.
 pub(crate) struct Stores<'a> {
-    pub(crate) config: &'a Config,
+    pub(crate) session: &'a Session,
     pub(crate) overrides: StoreOverrides,
-    /// What relative keys of the config and relative locations are relative to.
-    pub(crate) working_dir: &'a Path,
     pub(crate) durability: Durability,
     /// Whether damaged chunks of a cache are replaced.
     pub(crate) cache_repair: bool,
     /// How chunks that are put into stores are compressed.
     pub(crate) compression: Compression,
-    pub(crate) cancel: &'a Cancel,
 }
 
 /// One store with everything known about it.
@@ -99,7 +104,7 @@ impl Stores<'_> {
     /// # Errors
     /// A location that cannot be opened, or whose options cannot be met.
     pub(crate) fn single(&self, location: &Location) -> anyhow::Result<SingleStore> {
-        let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
+        let options = self.options(location)?;
         self.open(location, &options, options.skips_verification())
     }
 
@@ -108,8 +113,13 @@ impl Stores<'_> {
     /// # Errors
     /// As [`Stores::single`].
     pub(crate) fn unverified(&self, location: &Location) -> anyhow::Result<SingleStore> {
-        let options = self.config.options_for(location, &self.overrides, self.working_dir)?;
+        let options = self.options(location)?;
         self.open(location, &options, true)
+    }
+
+    fn options(&self, location: &Location) -> anyhow::Result<StoreOptions> {
+        let Session { config, working_dir, .. } = self.session;
+        Ok(config.options_for(location, &self.overrides, working_dir)?)
     }
 
     /// The members of `a|b`, or one store. A directory that has such a name is one store.
@@ -137,17 +147,29 @@ impl Stores<'_> {
         }
         let kind = KINDS.iter().find(|(scheme, _)| *scheme == location.scheme());
         let Some((_, open)) = kind else { return Err(not_built_in(location)) };
-        let format = self.format(options, skip_verify).with_context(|| format!("store '{location}'"))?;
-        Ok(SingleStore { chunks: FormattedStore::new(open(location, self)?, format) })
+        let mut format = self.format(options, skip_verify).with_context(|| format!("store '{location}'"))?;
+        if location.scheme() == Scheme::Ssh {
+            // The protocol has one form, and what comes from over there is always checked.
+            format = FormatOptions { compressed: true, skip_verify: false, ..format };
+        }
+        Ok(SingleStore { chunks: FormattedStore::new(open(location, options, self)?, format) })
     }
 
     fn format(&self, options: &StoreOptions, skip_verify: bool) -> Result<FormatOptions, EncryptionError> {
         let cipher = options.encryption().cipher()?.map(Arc::new);
-        let (retries, interval) = options.retries();
-        let retry = RetryPolicy::new(retries, interval).cancelled_by(self.cancel.flag());
+        let retry = options.retry_policy(&self.session.cancel);
         let compressed = !options.is_uncompressed();
         Ok(FormatOptions { compressed, cipher, skip_verify, compression: self.compression, retry })
     }
+}
+
+/// Makes what was put into a store durable, whatever became of the work: chunks that were fetched before a
+/// failure stay in the cache for the next run. The work's own failure is the one to tell.
+pub(crate) fn and_flush<T>(store: &dyn ChunkStore, done: anyhow::Result<T>) -> anyhow::Result<T> {
+    let flushed = store.flush();
+    let done = done?;
+    flushed?;
+    Ok(done)
 }
 
 fn not_built_in(location: &Location) -> anyhow::Error {
@@ -161,6 +183,10 @@ fn split(text: &OsString) -> impl Iterator<Item = OsString> + '_ {
     text.as_bytes().split(|b| *b == b'|').map(|member| OsString::from_vec(member.to_vec()))
 }
 
-fn open_directory(location: &Location, stores: &Stores<'_>) -> anyhow::Result<Arc<dyn Backend>> {
+fn open_directory(
+    location: &Location,
+    _options: &StoreOptions,
+    stores: &Stores<'_>,
+) -> anyhow::Result<Arc<dyn Backend>> {
     Ok(Arc::new(DirectoryStore::open(Arc::new(HostDisk), location.path(), stores.durability)?))
 }

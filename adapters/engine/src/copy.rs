@@ -26,12 +26,15 @@ pub fn copy(
     context.progress.begin(Phase::Working, wanted.len() as u64);
     let worker = || |wanted: Wanted| copy_one(&wanted, source, target);
     let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
-    ordered(context, in_flight_max, wanted.into_iter().map(Ok), worker, |()| {
+    let copied = ordered(context, in_flight_max, wanted.into_iter().map(Ok), worker, |()| {
         context.progress.advance(1);
         Ok(())
-    })?;
+    });
+    // What was copied before a failure is there for the next run.
+    let flushed = target.flush();
+    copied?;
     context.cancel.check()?;
-    target.flush()?;
+    flushed?;
     context.progress.end();
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a store, told so that composition can act on it.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use desync_core::ChunkId;
@@ -50,6 +51,8 @@ pub enum ErrorKind {
     NoSpace,
     /// The operation was cancelled by the user.
     Interrupted,
+    /// More would have had to be downloaded than the user allowed.
+    OverBudget,
     /// It will not succeed by trying again: denied, misconfigured, unsupported.
     Permanent,
 }
@@ -68,13 +71,17 @@ pub struct StoreError {
     /// What went wrong, in words, because one answer may go to several callers. Of a chunk that is missing or
     /// invalid it names the chunk, too.
     pub cause: String,
+    /// How long the store asked to wait before the same request is made again, if it did (HTTP's
+    /// `Retry-After`).
+    pub retry_after: Option<Duration>,
 }
 
 impl StoreError {
     /// A failure of `operation` at `store`, for a cause in words.
     #[must_use]
     pub fn new(kind: ErrorKind, operation: Operation, store: &str, cause: impl fmt::Display) -> Self {
-        Self { kind, operation, store: store.to_owned(), chunk: None, cause: cause.to_string() }
+        let (store, cause) = (store.to_owned(), cause.to_string());
+        Self { kind, operation, store, chunk: None, cause, retry_after: None }
     }
 
     /// The same failure, about one chunk.
@@ -82,6 +89,19 @@ impl StoreError {
     pub fn on(mut self, id: &ChunkId) -> Self {
         self.chunk = Some(*id);
         self
+    }
+
+    /// The same failure, of a store that asked to wait.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// Whether no other request to any store would fare better: the run is to end.
+    #[must_use]
+    pub const fn ends_the_run(&self) -> bool {
+        matches!(self.kind, ErrorKind::Interrupted | ErrorKind::OverBudget)
     }
 
     /// The store works and does not have this chunk.

@@ -54,7 +54,7 @@ impl Failover {
         let mut failed = None;
         for member in probing.then_some(0).into_iter().chain(others) {
             match ask(&*self.members[member]) {
-                Err(error) if !matches!(error.kind, ErrorKind::Missing | ErrorKind::Interrupted) => {
+                Err(error) if error.kind != ErrorKind::Missing && !error.ends_the_run() => {
                     log::warn!("{error}");
                     self.move_on_from(member);
                     failed = Some(error);

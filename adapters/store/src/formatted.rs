@@ -4,6 +4,7 @@
 //! - What `get` returns has plain bytes that were hashed, unless the store was told to skip that
 //!   (test: `damage_is_refused`).
 //! - No more than what is wanted is read or decoded (tests: `defect_25_…`, `defect_32_…`).
+//! - What a network damaged is read once more, what is damaged stays so (test: `a_network_gets_a_second_try`).
 //! - Stored bytes of the same form pass through untouched (test: `stored_bytes_pass_through`),
 //!   unless their window is larger than this store promises (test: `large_windows_are_not_kept`).
 
@@ -15,7 +16,7 @@ use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
 
 use crate::opener::{Opener, unexpected_size};
-use crate::{Backend, Chunk, ChunkStore, Converter, RetryPolicy, StoreError};
+use crate::{Backend, Chunk, ChunkStore, Converter, ErrorKind, RetryPolicy, StoreError};
 
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,15 @@ impl<B: Backend> FormattedStore<B> {
         }
         Ok(Chunk::from_stored(wanted.id, form, stored.into()).with_cipher(self.converter.cipher()))
     }
+
+    fn read_and_verify(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        let chunk = self.read(wanted)?;
+        if self.options.skip_verify {
+            return Ok(chunk);
+        }
+        let plain = self.opener.open(&chunk, wanted, self.backend.location())?;
+        Ok(chunk.with_plain(plain))
+    }
 }
 
 impl<B: Backend> ChunkStore for FormattedStore<B> {
@@ -99,12 +109,13 @@ impl<B: Backend> ChunkStore for FormattedStore<B> {
     }
 
     fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        let chunk = self.read(wanted)?;
-        if self.options.skip_verify {
-            return Ok(chunk);
+        match self.read_and_verify(wanted) {
+            Err(error) if error.kind == ErrorKind::Invalid && self.backend.is_remote() => {
+                log::debug!("{error}; reading it again");
+                self.read_and_verify(wanted)
+            }
+            read => read,
         }
-        let plain = self.opener.open(&chunk, wanted, self.backend.location())?;
-        Ok(chunk.with_plain(plain))
     }
 
     fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {

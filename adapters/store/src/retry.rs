@@ -23,21 +23,6 @@ pub struct RetryPolicy {
     cancel: Arc<AtomicBool>,
 }
 
-/// A failed attempt, and how long the server asked to wait before the next (HTTP's `Retry-After`).
-#[derive(Clone, Debug)]
-pub struct FailedAttempt {
-    /// The failure.
-    pub error: StoreError,
-    /// The wait the server asked for, if it did.
-    pub retry_after: Option<Duration>,
-}
-
-impl From<StoreError> for FailedAttempt {
-    fn from(error: StoreError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
 impl Default for RetryPolicy {
     /// Three retries, the first after half a second.
     fn default() -> Self {
@@ -68,29 +53,31 @@ impl RetryPolicy {
     ///
     /// # Errors
     /// Of the last attempt; [`ErrorKind::Interrupted`] if cancelled while waiting for the next.
-    pub fn run<T, E: Into<FailedAttempt>>(
-        &self,
-        mut request: impl FnMut() -> Result<T, E>,
-    ) -> Result<T, StoreError> {
+    pub fn run<T>(&self, mut request: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
         for retry in 0.. {
-            let failed: FailedAttempt = match request() {
-                Ok(done) => return Ok(done),
-                Err(failed) => failed.into(),
-            };
-            let FailedAttempt { error, retry_after } = failed;
-            if error.kind != ErrorKind::Transient || retry >= self.retries {
-                return Err(error);
-            }
-            log::debug!("{error}; trying again");
-            if !self.wait(retry_after.unwrap_or_else(|| self.interval(retry)).min(INTERVAL_MAX)) {
-                return Err(StoreError {
-                    kind: ErrorKind::Interrupted,
-                    cause: "interrupted".into(),
-                    ..error
-                });
+            match request() {
+                Err(error) => self.again(retry, error)?,
+                done => return done,
             }
         }
         unreachable!("the loop ends by returning");
+    }
+
+    /// Waits until retry number `retry` (from 0) of what failed with `error` is due.
+    ///
+    /// # Errors
+    /// The failure itself if it is not to be tried again; [`ErrorKind::Interrupted`] if cancelled while
+    /// waiting.
+    pub fn again(&self, retry: u32, error: StoreError) -> Result<(), StoreError> {
+        if error.kind != ErrorKind::Transient || retry >= self.retries {
+            return Err(error);
+        }
+        log::debug!("{error}; trying again");
+        let asked = error.retry_after.unwrap_or_else(|| self.interval(retry));
+        if self.wait(asked.min(INTERVAL_MAX)) {
+            return Ok(());
+        }
+        Err(StoreError { kind: ErrorKind::Interrupted, cause: "interrupted".into(), ..error })
     }
 
     /// The wait before retry number `retry` (from 0): the base doubled as often, of which a random half to
@@ -176,11 +163,7 @@ mod tests {
         let result = policy.run(|| {
             made += 1;
             let retry_after = Some(Duration::from_millis(60));
-            if made == 1 {
-                Err(FailedAttempt { error: failure(ErrorKind::Transient), retry_after })
-            } else {
-                Ok(())
-            }
+            if made == 1 { Err(failure(ErrorKind::Transient).after(retry_after)) } else { Ok(()) }
         });
         assert!(result.is_ok());
         let waited = start.elapsed();

@@ -37,6 +37,12 @@ pub trait Backend: Send + Sync {
     /// Whether chunks can be written.
     fn is_writable(&self) -> bool;
 
+    /// Whether stored bytes cross a network, which may damage or cut them without telling: a read that gave
+    /// what is no chunk is then worth a second one.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// The wider interface of stores that can list and remove, if this is one.
     fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
         None
@@ -168,6 +174,9 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     }
     fn is_writable(&self) -> bool {
         (**self).is_writable()
+    }
+    fn is_remote(&self) -> bool {
+        (**self).is_remote()
     }
     fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
         (**self).as_prunable()

@@ -24,6 +24,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "protocol" => sessions(),
         "link" => links(),
         "updater" => updates(),
+        "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
         _ => Vec::new(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -34,6 +35,14 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     }
     seeds
 }
+
+/// Locations with everything a location can have.
+const URLS: [&str; 4] = [
+    "http://host/store/index.caibx",
+    "https://me:hunter%402@Host.example:8443/a%20b/c d/\u{fc}?X-Amz-Signature=00ff&x=a/b#part",
+    "https://[::1]:443/",
+    "HTTP://h/100%/..//x",
+];
 
 fn indexes() -> Vec<Vec<u8>> {
     let good = ["blob/blob-sha256.caibx", "blob/empty.caibx", "blob/one.caibx"].map(golden::read);

@@ -6,6 +6,7 @@ pub mod golden;
 mod inputs;
 pub mod model_disk;
 pub mod mounts;
+pub mod servers;
 mod vectors;
 
 pub use inputs::{blob, prng};

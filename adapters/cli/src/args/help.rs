@@ -8,8 +8,9 @@ them, each once. Versions of an image share most chunks: a store keeps, and a ma
 new.";
 
 pub(super) const STORES: &str = "\
-Stores and indexes are named by location. This build knows local directories and files; '-' is stdin or \
-stdout where an index is wanted. Several stores are asked in the order given; 'a|b' asks b when a fails. \
+Stores and indexes are named by location: a local directory or file, or a URL with http, https, sftp, or ssh \
+(chunks only). '-' is stdin or stdout where an index is wanted. Several stores are asked in the order given; \
+'a|b' asks b when a fails. \
 Flags that may be repeated also take several values separated by commas; put a value that holds a comma \
 into double quotes.
 
@@ -17,6 +18,9 @@ Examples:
   desync make -s /srv/store v2.caibx v2.img          cut v2.img, keep its chunks
   desync extract -s /srv/store --seed v1.img v2.caibx new.img
                                                      build it again, fetching only what v1.img lacks
+
+  desync extract -s https://example.com/store https://example.com/store/v2.caibx new.img
+                                                     from a web server
 
 Exit status: 0 done in full, 1 failed or done in part, 2 wrong usage.";
 

@@ -103,6 +103,39 @@ pub(crate) enum Command {
     Completion(CompletionArgs),
 }
 
+impl Command {
+    /// The flags about stores, of commands that have them.
+    pub(crate) const fn store_args(&self) -> Option<&StoreArgs> {
+        Some(match self {
+            Self::Make(args) => &args.stores,
+            Self::Extract(args) => &args.stores,
+            Self::VerifyIndex(args) => &args.stores,
+            Self::ListChunks(args) => &args.stores,
+            Self::Info(args) => &args.stores,
+            Self::InspectChunks(args) => &args.stores,
+            Self::Cat(args) => &args.stores,
+            Self::Chop(args) => &args.stores,
+            Self::Cache(args) => &args.stores,
+            Self::Prune(args) => &args.stores,
+            #[cfg(feature = "serve-link")]
+            Self::ServeLink(args) => &args.stores,
+            #[cfg(feature = "fuse")]
+            Self::MountIndex(args) => &args.blob.stores,
+            #[cfg(feature = "fuse")]
+            Self::Mount(args) => &args.blob.stores,
+            #[cfg(feature = "trees")]
+            Self::Tar(args) => &args.stores,
+            #[cfg(feature = "trees")]
+            Self::Untar(args) => &args.stores,
+            #[cfg(feature = "trees")]
+            Self::Mtree(args) => &args.stores,
+            Self::Chunk(_) | Self::Verify(_) | Self::Pull(_) | Self::Config(_) => return None,
+            #[cfg(feature = "manual")]
+            Self::Manpage(_) | Self::Completion(_) => return None,
+        })
+    }
+}
+
 /// What `--version` says, behind the name of the program.
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), crate::settings::kernels::in_words()));

@@ -40,6 +40,13 @@ pub(crate) struct StoreArgs {
     /// Delay before the first retry, longer before each further one [default: 500ms]
     #[arg(short = 'b', long, value_name = "DURATION", value_parser = notation::duration)]
     pub(crate) error_retry_base_interval: Option<Duration>,
+
+    /// Fail rather than download more than this of chunks and indexes
+    ///
+    /// What was fetched until then stays in a cache (-c) or a target written in place: another run goes on
+    /// from there.
+    #[arg(long, value_name = "BYTES", value_parser = notation::unsigned)]
+    pub(crate) max_download: Option<u64>,
 }
 
 /// Where chunks are read from.

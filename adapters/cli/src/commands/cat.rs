@@ -6,13 +6,13 @@ use anyhow::bail;
 use desync_core::format::Index;
 use desync_engine::write_blob;
 use desync_files::Durability;
-use desync_store::ChunkStore;
 
 use crate::args::CatArgs;
 use crate::indexes;
 use crate::output::{self, OutputFile, ProgressDisplay};
 use crate::session::Session;
 use crate::settings::{Location, UsageError, at_least_one, optional_location, workers};
+use crate::stores::and_flush;
 
 pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
@@ -32,7 +32,10 @@ pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
         None => ProgressDisplay::beside_stdout(),
     };
     let context = session.context(workers, &progress);
-    let write = |out: &mut dyn Write| write_blob(&index, range.bytes.clone(), &store, out, &context);
+    let write = |out: &mut dyn Write| {
+        let written = write_blob(&index, range.bytes.clone(), &store, out, &context);
+        and_flush(&store, written.map_err(Into::into))
+    };
     match output {
         None => {
             let mut out = output::stdout();
@@ -45,7 +48,6 @@ pub(super) fn run(args: &CatArgs, session: &Session) -> anyhow::Result<()> {
             out.finish()?;
         }
     }
-    store.flush()?;
     if range.is_short {
         bail!("EOF: the blob ends at {}", index.blob_len());
     }

@@ -19,6 +19,7 @@ use crate::indexes;
 use crate::output::{self, OutputFile, ProgressDisplay};
 use crate::session::{Session, durability};
 use crate::settings::{self, Location, SeedSetting, UsageError, at_least_one, optional_location, workers};
+use crate::stores::and_flush;
 
 /// What `--print-stats` prints, in this order.
 #[derive(Serialize)]
@@ -71,8 +72,7 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
     let progress = ProgressDisplay::from_environment();
     let context = session.context(workers, &progress);
     let job = Job { index: &index, store: &store, options: &options, context };
-    let stats = job.deliver(output, args.output.as_ref(), seeds)?;
-    store.flush()?;
+    let stats = and_flush(&store, job.deliver(output, args.output.as_ref(), seeds))?;
     match stats.filter(|_| args.print_stats.unwrap_or(false)) {
         Some(stats) => output::print_json(&mut output::stdout(), &Printed::from(stats)),
         None => Ok(()),

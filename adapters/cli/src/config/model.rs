@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use desync_engine::Cancel;
+use desync_store::RetryPolicy;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::matching;
 use crate::settings::{Encryption, Location, StoreOverrides};
+
+#[cfg(any(feature = "http", feature = "ssh"))]
+mod network;
 
 /// Retries after an error, unless the config or a flag says otherwise.
 const ERROR_RETRY: i64 = 3;
@@ -212,9 +217,10 @@ impl StoreOptions {
     }
 
     /// How often a request is tried again, and how long after its first failure. Negative numbers are none.
-    pub(crate) fn retries(&self) -> (u32, Duration) {
+    pub(crate) fn retry_policy(&self, cancel: &Cancel) -> RetryPolicy {
         let interval = u64::try_from(self.error_retry_base_interval).unwrap_or(0);
-        (clamped(self.error_retry), Duration::from_nanos(interval))
+        RetryPolicy::new(clamped(self.error_retry), Duration::from_nanos(interval))
+            .cancelled_by(cancel.flag())
     }
 
     /// Whether anything is said about encryption.

@@ -71,7 +71,11 @@ impl Location {
 
     /// For an index: the location of the store it lies in, against which config keys are matched.
     pub(crate) fn parent(&self) -> Self {
-        let text = self.0.as_encoded_bytes();
+        let mut text = self.0.as_encoded_bytes();
+        if self.scheme() != Scheme::Local {
+            // What stands in a query is no path: signatures may hold slashes.
+            text = text.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
+        }
         let cut = text.iter().rposition(|b| *b == b'/').or_else(|| text.iter().rposition(|b| *b == b'\\'));
         match cut {
             Some(cut) => Self(prefix(&self.0, cut)),
@@ -151,9 +155,13 @@ mod tests {
 
     #[test]
     fn the_store_of_an_index_is_what_stands_before_its_name() {
-        for (index, store) in
-            [("/srv/a.caibx", "/srv"), ("http://h/p/a.caibx", "http://h/p"), ("a.caibx", ""), ("d\\a", "d")]
-        {
+        for (index, store) in [
+            ("/srv/a.caibx", "/srv"),
+            ("http://h/p/a.caibx", "http://h/p"),
+            ("a.caibx", ""),
+            ("d\\a", "d"),
+            ("http://h/p/a?s=b/c", "http://h/p"),
+        ] {
             assert_eq!(Location::new(index).parent(), Location::new(store), "{index}");
         }
     }

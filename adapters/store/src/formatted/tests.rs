@@ -21,6 +21,9 @@ struct Memory {
     stored: Mutex<HashMap<(ChunkId, StorageForm), Vec<u8>>>,
     failures: Mutex<Vec<ErrorKind>>,
     longest_read: Mutex<u64>,
+    is_remote: bool,
+    /// How many reads to damage, and one.
+    damage: Mutex<u32>,
 }
 
 impl Memory {
@@ -47,7 +50,13 @@ impl Backend for Memory {
     fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
         self.fail(Operation::Get)?;
         *self.longest_read.lock().unwrap() = len_max;
-        self.get(*id, form).ok_or_else(|| StoreError::missing(Operation::Get, "memory", id))
+        let stored = self.get(*id, form).ok_or_else(|| StoreError::missing(Operation::Get, "memory", id))?;
+        let mut damage = self.damage.lock().unwrap();
+        *damage = damage.saturating_sub(1);
+        Ok(if *damage > 0 { stored[1..].to_vec() } else { stored })
+    }
+    fn is_remote(&self) -> bool {
+        self.is_remote
     }
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         self.fail(Operation::Has)?;
@@ -91,6 +100,20 @@ fn what_is_put_is_got_in_both_forms() {
         let form = store.form();
         let stored = store.backend().get(wanted(&bytes).id, form).unwrap();
         assert_eq!(stored.len() < bytes.len(), form == StorageForm::Compressed);
+    }
+}
+
+#[test]
+fn a_network_gets_a_second_try() {
+    for (is_remote, damaged_reads, is_right) in [(true, 1, true), (true, 2, false), (false, 1, false)] {
+        let damage = Mutex::new(damaged_reads + 1);
+        let backend = Memory { is_remote, damage, ..Memory::default() };
+        let store = FormattedStore::new(backend, FormatOptions::default());
+        store.put(&chunk(b"good")).unwrap();
+        match store.get(&wanted(b"good")) {
+            Ok(_) => assert!(is_right),
+            Err(error) => assert!(error.kind == ErrorKind::Invalid && !is_right, "{error}"),
+        }
     }
 }
 

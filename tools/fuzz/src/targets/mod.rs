@@ -9,6 +9,7 @@ mod link;
 mod planner;
 mod protocol;
 mod updater;
+mod url;
 
 /// A decoder under test.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },
     Target { name: "updater", run: updater::run, len_max: 4 << 10 },
+    Target { name: "url", run: url::run, len_max: 512 },
 ];
 
 /// The target of this name.

@@ -1,0 +1,49 @@
+//! From locations to index stores across a network: which kind a scheme opens.
+//!
+//! A new kind of index store is one line in [`KINDS`]. Local files are `indexes`' own business.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use desync_store::{IndexBackend, IndexStore, RemoteIndexStore};
+
+use crate::config::StoreOptions;
+use crate::session::Session;
+use crate::settings::{Location, Scheme};
+
+/// Which backend serves which scheme.
+const KINDS: &[(Scheme, OpenIndexes)] = &[
+    #[cfg(feature = "http")]
+    (Scheme::Http, crate::network::http::open_http_indexes),
+    #[cfg(feature = "ssh")]
+    (Scheme::Sftp, crate::network::ssh::open_sftp_indexes),
+];
+
+/// Opens the place that an index's location lies in; returns it and the index's name there.
+type OpenIndexes = fn(&Location, &StoreOptions, &Session) -> anyhow::Result<(Arc<dyn IndexBackend>, String)>;
+
+/// An index across a network, by its place and name.
+pub(crate) struct RemoteIndex {
+    pub(crate) store: Arc<dyn IndexStore>,
+    pub(crate) name: String,
+}
+
+/// The index at a location, if that is not local. Nothing is asked of the place yet.
+///
+/// # Errors
+/// A location that cannot be opened, or whose options cannot be met.
+pub(crate) fn remote(location: &Location, session: &Session) -> anyhow::Result<Option<RemoteIndex>> {
+    let Some((word, scheme)) = location.scheme_word() else { return Ok(None) };
+    match scheme {
+        Scheme::Ssh => bail!("Index storage is not supported by ssh remote stores, {location}"),
+        Scheme::Oci => bail!("Index storage is not supported by oci registry stores, {location}"),
+        _ => {}
+    }
+    let Some((_, open)) = KINDS.iter().find(|(known, _)| *known == scheme) else {
+        bail!("{location}: index stores of scheme {word} are not built in")
+    };
+    let options = session.index_options(location)?;
+    let (backend, name) = open(location, &options, session)?;
+    let store = RemoteIndexStore::new(backend, options.retry_policy(&session.cancel));
+    Ok(Some(RemoteIndex { store: Arc::new(store), name }))
+}

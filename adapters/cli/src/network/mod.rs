@@ -1,0 +1,6 @@
+//! Stores and indexes across a network, opened as the options of a location say: one file a family.
+
+#[cfg(feature = "http")]
+pub(crate) mod http;
+#[cfg(feature = "ssh")]
+pub(crate) mod ssh;
