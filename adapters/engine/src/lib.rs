@@ -32,7 +32,9 @@ pub use chunk_set::ChunkSet;
 pub use context::{Cancel, Context, Kernels, NoProgress, Phase, Progress, WithPhase};
 pub use copy::copy;
 pub use error::Error;
-pub use extract::{ExtractOptions, ExtractStats, InvalidSeeds, SeedSpec, extract, extract_to_writer};
+pub use extract::{
+    ExtractOptions, ExtractStats, InvalidSeeds, SeedRead, SeedSpec, extract, extract_to_writer,
+};
 pub use info::{ChunkLength, ChunkLengths, Info, Whereabouts, info};
 pub use make::{Extent, Extents, FileInput, IndexSink, MakeOptions, MakeStats, make};
 pub use pool::ordered;

@@ -16,7 +16,7 @@ use desync_files::{Disk, Seed, TargetHandle};
 
 use crate::context::WithPhase;
 use crate::make::{FileInput, MakeOptions, make};
-use crate::{Context, Error, InvalidSeeds, Phase, SeedSpec};
+use crate::{Context, Error, InvalidSeeds, Phase, SeedRead, SeedSpec};
 
 /// A seed and its index.
 pub(crate) struct SeedFile {
@@ -30,6 +30,8 @@ pub(crate) struct SeedFile {
 pub(crate) enum SeedData {
     /// It can be read.
     Open(Seed),
+    /// It is no file but can be read like one.
+    Made(Arc<dyn SeedRead>),
     /// It could not be opened: an error only if a plan needs it.
     Unopened(Arc<io::Error>),
 }
@@ -40,6 +42,7 @@ impl BlockRead for SeedData {
     fn read(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match self {
             Self::Open(seed) => seed.read(offset, buf),
+            Self::Made(seed) => seed.read_at(offset, buf),
             Self::Unopened(error) => Err(io::Error::new(error.kind(), Arc::clone(error))),
         }
     }
@@ -55,7 +58,7 @@ impl BlockShare<SeedData> for TargetHandle {
     ) -> io::Result<Option<Range<u64>>> {
         match source {
             SeedData::Open(seed) => self.share(seed, source_offset, offset, len),
-            SeedData::Unopened(_) => Ok(None),
+            SeedData::Made(_) | SeedData::Unopened(_) => Ok(None),
         }
     }
 }
@@ -74,8 +77,12 @@ impl SeedFile {
         context: &Context<'_>,
     ) -> Result<Option<Self>, Error> {
         let path = spec.data;
-        let data = match Seed::open(disk, &path) {
-            Ok(data) => SeedData::Open(data),
+        let opened = match spec.made {
+            Some(made) => Ok(SeedData::Made(made)),
+            None => Seed::open(disk, &path).map(SeedData::Open),
+        };
+        let data = match opened {
+            Ok(data) => data,
             Err(error) if invalid == InvalidSeeds::Skip => {
                 log::warn!("seed {} not used: {error}", path.display());
                 return Ok(None);
@@ -128,7 +135,7 @@ impl SeedFile {
     /// What to tell about a seed that could not give what its index promised.
     pub(crate) fn invalid(&self) -> Error {
         match &self.data {
-            SeedData::Open(_) => Error::InvalidSeed { path: self.path.clone() },
+            SeedData::Open(_) | SeedData::Made(_) => Error::InvalidSeed { path: self.path.clone() },
             SeedData::Unopened(error) => {
                 Error::file("open seed", &self.path)(io::Error::new(error.kind(), Arc::clone(error)))
             }

@@ -108,6 +108,7 @@ pub(super) const UNTAR: &str = "\
 Examples:
   desync untar root.catar /mnt
   desync untar -i -s /srv/store root.caidx /mnt
+  desync untar -i -s /srv/store --seed / v2.caidx /mnt            fetch only what the running system lacks
   desync untar -i -s /srv/store --seed v1.caidx:v1.catar v2.caidx /mnt
   desync untar --output-format gnu-tar root.catar - | tar -t";
 

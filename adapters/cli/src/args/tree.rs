@@ -113,7 +113,11 @@ pub(crate) struct UntarArgs {
     #[arg(short = 'i', long, value_parser = notation::boolean)]
     pub(crate) index: Option<bool>,
 
-    /// Index of an archive that is on this machine, and the archive behind a colon; may be repeated
+    /// An archive or tree on this machine to take chunks from, behind its index and a colon or alone; may be
+    /// repeated
+    ///
+    /// A tree is archived again as the wanted archive was, without storing it, and its chunks are used where they
+    /// are the same: an older version of the tree, for example, from which an update is made.
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Vec<OsString>,
 

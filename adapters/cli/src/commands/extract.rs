@@ -155,9 +155,9 @@ fn with_index(
     invalid: InvalidSeeds,
     session: &Session,
 ) -> anyhow::Result<Option<SeedSpec>> {
-    let Some(location) = &seed.index else { return Ok(Some(SeedSpec { data: seed.data, index: None })) };
+    let Some(location) = &seed.index else { return Ok(Some(SeedSpec::file(seed.data, None))) };
     match (indexes::read(location, session), invalid) {
-        (Ok(index), _) => Ok(Some(SeedSpec { data: seed.data, index: Some(index) })),
+        (Ok(index), _) => Ok(Some(SeedSpec::file(seed.data, Some(index)))),
         (Err(error), InvalidSeeds::Fail) => Err(error),
         (Err(error), InvalidSeeds::Skip) => {
             log::warn!("seed not used: {error}");
@@ -165,7 +165,7 @@ fn with_index(
         }
         (Err(error), InvalidSeeds::Regenerate) => {
             log::warn!("seed {} is cut anew: {error}", seed.data.display());
-            Ok(Some(SeedSpec { data: seed.data, index: None }))
+            Ok(Some(SeedSpec::file(seed.data, None)))
         }
     }
 }

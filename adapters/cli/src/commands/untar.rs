@@ -4,16 +4,23 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use desync_core::format::Strictness;
 use desync_core::format::catar::Expected;
 use desync_core::format::{FeatureFlags, Index};
-use desync_engine::{Context, ExtractOptions, InvalidSeeds, Phase, SeedSpec, WithPhase, extract_to_writer};
+use desync_engine::{
+    Context, ExtractOptions, InvalidSeeds, MakeOptions, NoProgress, Phase, SeedSpec, WithPhase,
+    extract_to_writer, make,
+};
 use desync_files::{Durability, HostDisk};
 use desync_store::ChunkStore;
-use desync_tree::{Error, Owners, RestoreOptions, Restorer, Sink, TarWriter, UnpackOptions, Unpacker};
+use desync_tree::{
+    Error, Owners, RestoreOptions, Restorer, Sink, TarWriter, TreeSeeder, UnpackOptions, Unpacker,
+    with_stream,
+};
 
 use super::losses::Losses;
 use crate::args::{SourceArgs, StoreArgs, UntarArgs};
@@ -184,7 +191,7 @@ impl Archive<'_> {
         let store = stores.source(&self.source.store, cache.as_ref())?;
         let location = Location::new(self.input);
         let index = indexes::read(&location, session)?;
-        let seeds = self.seeds(session)?;
+        let seeds = self.seeds(&index, session, context)?;
         let expected = Expected { features: Some(index.header.flags), len: Some(index.blob_len()) };
         let options = UnpackOptions { expected, ..self.options };
         let mut unpacker = Unpacker::new(Path::new(self.input), options, sink, context.cancel);
@@ -206,15 +213,46 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn seeds(&self, session: &Session) -> anyhow::Result<Vec<SeedSpec>> {
-        let seeds = settings::archive_seeds(self.seeds)?;
-        let read = |seed: settings::SeedSetting| {
-            let index: Option<Index> =
-                seed.index.map(|location| indexes::read(&location, session)).transpose()?;
-            Ok(SeedSpec { data: seed.data, index })
+    fn seeds(
+        &self,
+        wanted: &Index,
+        session: &Session,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Vec<SeedSpec>> {
+        let seeds = settings::archive_seeds(self.seeds)?.into_iter().enumerate();
+        let read = |(number, seed): (usize, settings::SeedSetting)| {
+            if seed.data.is_dir() {
+                return tree_seed(number, seed.data, wanted, context);
+            }
+            let index = seed.index.map(|location| indexes::read(&location, session)).transpose()?;
+            Ok(SeedSpec::file(seed.data, index))
         };
-        seeds.into_iter().map(read).collect()
+        seeds.map(read).collect()
     }
+}
+
+/// A tree as a seed: archived as the wanted archive was, and cut on the way. An index of it, if there is one, was
+/// made of how the tree was then; this is how it is now.
+fn tree_seed(
+    number: usize,
+    root: PathBuf,
+    wanted: &Index,
+    context: &Context<'_>,
+) -> anyhow::Result<SeedSpec> {
+    let header = &wanted.header;
+    let owners = Owners::of_this_machine();
+    let mut seeder = TreeSeeder::new(&root, header.flags)?;
+    let options = MakeOptions { sizes: header.sizes, digest: header.digest(), ..MakeOptions::default() };
+    let reading = Context { progress: &NoProgress, ..*context };
+    let progress = WithPhase::new(context.progress, Phase::ChunkingSeed { seed: number, attempt: 1 });
+    let cutting = Context { progress: &progress, ..*context };
+    let mut index = None;
+    with_stream(
+        |out| seeder.archive(out, &owners, &reading),
+        |input| make(input, None, &options, &mut index, &cutting),
+    )?;
+    let index: Index = index.context("internal error: a tree without an index")?;
+    Ok(SeedSpec::made(root, index, Arc::new(seeder.into_seed()?)))
 }
 
 /// Declares the end, and tells what an archive of Go desync needs.

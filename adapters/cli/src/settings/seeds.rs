@@ -69,7 +69,7 @@ fn without_index_suffix(word: &OsStr) -> Option<OsString> {
 
 #[cfg(feature = "trees")]
 /// The seeds of an archive: `INDEX:DATA`, or an index that ends in `.caidx` with its archive beside it, or data
-/// without an index.
+/// without an index, a tree among them.
 ///
 /// # Errors
 /// A word that is no seed.
@@ -79,6 +79,9 @@ pub(crate) fn of_archives(words: &[OsString]) -> Result<Vec<SeedSetting>, UsageE
 
 #[cfg(feature = "trees")]
 fn archive_seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
+    if Path::new(word).is_dir() {
+        return Ok(SeedSetting { index: None, data: word.into() });
+    }
     let is_pair = word.as_bytes().contains(&b':') && !Path::new(word).exists();
     match word.as_bytes().strip_suffix(b".caidx") {
         Some(stem) if !is_pair => {

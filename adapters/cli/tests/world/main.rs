@@ -19,4 +19,5 @@ mod reflink;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]
 mod room;
+mod tree_trouble;
 mod trees;

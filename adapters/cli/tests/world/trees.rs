@@ -274,3 +274,124 @@ fn defect_12_archives_with_fifos_and_sockets_keep_their_siblings() {
     assert!(!listed.contains("fifo/"), "siblings of a FIFO lie in it: {listed}");
     assert!(Path::new(&fixture).exists());
 }
+
+/// With the older tree on disk, only what is new is fetched; and what lies in it is not believed.
+#[test]
+fn trees_are_seeds_of_trees() {
+    let Some(room) = room_with_tree() else { return };
+    room.ok(&["tar", "-i", "-s", "store", "old.caidx", "tree"]);
+    shell(
+        &room,
+        "cp -a tree old; cd tree; echo changed > a; head -c 200000 /dev/urandom > new; rm 'a b'",
+        "",
+    );
+    shell(&room, "mkdir new-store", "");
+    room.ok(&["tar", "-i", "-s", "new-store", "new.caidx", "tree"]);
+    let expected = facts(&room, "tree");
+    let ids = |index: &str| -> std::collections::BTreeSet<String> {
+        room.ok_text(&["list-chunks", index]).lines().map(str::to_owned).collect()
+    };
+    // Only chunks that the old version lacks are left in the store.
+    for id in ids("old.caidx").intersection(&ids("new.caidx")) {
+        std::fs::remove_file(room.path(&format!("new-store/{}/{id}.cacnk", &id[..4]))).unwrap();
+    }
+    let untar = |seed: &str, target: &str| {
+        room.run(&["untar", "-i", "-s", "new-store", "--seed", seed, "new.caidx", target])
+    };
+    assert_eq!(room.run(&["untar", "-i", "-s", "new-store", "new.caidx", "none"]).code, Some(1));
+    for (number, seed) in ["old", "old.caidx:old"].into_iter().enumerate() {
+        let target = format!("out-{number}");
+        let run = untar(seed, &target);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{seed}");
+        assert_same(&facts(&room, &target), &expected, seed);
+    }
+    room.ok(&["tar", "--no-sync", "old.catar", "old"]);
+    for (number, seed) in ["old.caidx", "old.caidx:old.catar", "old.catar"].into_iter().enumerate() {
+        let target = format!("archive-{number}");
+        let run = untar(seed, &target);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{seed}");
+        assert_same(&facts(&room, &target), &expected, seed);
+    }
+    // The tree that is replaced is its own seed.
+    let run = untar("old", "old");
+    assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
+    // A seed that is another than it says is done without: here that shows as chunks that nobody has.
+    shell(&room, "rm -r old; cp -a tree old; head -c 3000000 /dev/zero > old/large", "");
+    let run = untar("old", "other");
+    assert!(run.code == Some(1) && run.stderr.contains("missing from store"), "{run:?}");
+}
+
+/// Streams in any order, with several roots or none.
+#[test]
+fn defect_08_streams_in_any_order_are_read_whole_or_refused() {
+    let room = Room::new();
+    shell(&room, "mkdir -p tree/b tree/a; echo 1 > tree/b/x; echo 2 > tree/a/y; echo 3 > tree/top", "");
+    let listed = |args: &[&str]| -> Vec<String> {
+        room.ok(&[&["tar", "--no-sync", "--input-format", "tar"], args, &["x.catar", "x.tar"]].concat());
+        let lines = room.ok_text(&["mtree", "x.catar"]);
+        lines.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let all = [".", "a", "a/y", "b", "b/x", "top"];
+    for order in ["top b/x . b a/y a", "b a b/x . a/y top", "./top ./b ./a ./a/y ./b/x"] {
+        shell(&room, &format!("tar --no-recursion -C tree -cf x.tar {order}"), "");
+        let root = if order.starts_with("./") { &["--tar-add-root"][..] } else { &[] };
+        assert_eq!(listed(root), all, "{order}");
+    }
+    // Two roots: refused by name, unless one is made up.
+    shell(&room, "tar -C tree -cf x.tar a b", "");
+    let told = room.fails(1, &["tar", "--input-format", "tar", "x.catar", "x.tar"]);
+    assert!(told.contains("x.tar: b: outside of the first entry"), "{told}");
+    assert_eq!(listed(&["--tar-add-root"]), [".", "a", "a/y", "b", "b/x"]);
+    for (make, reason) in [
+        ("tar --no-recursion -C tree -cf x.tar . b/x", "b/x: its directory is not in the stream"),
+        ("tar -C tree --transform 's,^top,../top,' -P -cf x.tar a top", "../top: a name that leads out"),
+        ("tar -C tree -cf x.tar . && truncate -s 1536 x.tar", "it ends without its end marker"),
+        ("head -c 2000 /dev/urandom > x.tar", "tar, byte 0"),
+        (": > x.tar", "it ends without its end marker"),
+        ("head -c 10240 /dev/zero > x.tar", "a tar stream without entries"),
+    ] {
+        shell(&room, make, "");
+        for args in [&["x.catar", "x.tar"][..], &["--tar-add-root", "x.catar", "x.tar"]] {
+            let run = room.run(&[&["tar", "--input-format", "tar"], args].concat());
+            let is_root = args.len() > 2 && reason.contains("without entries");
+            assert!(is_root || run.code == Some(1) && run.stderr.contains(reason), "{make}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn defect_80_81_times_and_attributes_are_kept_or_left() {
+    let Some(room) = room_with_tree() else { return };
+    let time = |path: &str| room.path(path).symlink_metadata().unwrap().modified().unwrap();
+    room.ok(&["tar", "tree.catar", "tree"]);
+    room.ok(&["untar", "--no-same-owner", "tree.catar", "out"]);
+    assert_eq!((time("out/link"), time("out/empty")), (time("tree/link"), std::time::UNIX_EPOCH));
+    let attribute = shell(&room, "getfattr -n user.plain --only-values out/a", "");
+    assert_eq!(attribute, "value", "attributes have nothing to do with owners");
+    let owner = shell(&room, "stat -c %u out/owned", "");
+    assert_eq!(owner, "0\n");
+    // Recorded without times, times are not set.
+    for args in [&["tree"][..], &["--input-format", "tar", "--tar-add-root", "x.tar"]] {
+        shell(&room, "rm -rf out; tar -C tree -cf x.tar a b 2>/dev/null || tar -C tree -cf x.tar a", "");
+        room.ok(&[&["tar", "--no-time", "x.catar"], args].concat());
+        assert!(
+            room.ok_text(&["mtree", "x.catar"]).lines().skip(1).all(|line| line.contains(" time=0.0000"))
+        );
+        room.ok(&["untar", "x.catar", "out"]);
+        assert!(time("out/a") > time("tree/a") && time("out") > time("tree"));
+    }
+    // A root that was made up has no time of its own.
+    room.ok(&["tar", "--input-format", "tar", "--tar-add-root", "x.catar", "x.tar"]);
+    let listed = room.ok_text(&["mtree", "x.catar"]);
+    assert!(listed.contains("\n. type=dir mode=0755 uid=0 gid=0 time=0.000000000\n"), "{listed}");
+}
+
+#[test]
+fn defect_87_a_backslash_is_a_letter() {
+    let room = Room::new();
+    let archives = desync_test_kit::golden::members("bad.tar");
+    let archive = archives.iter().find(|member| member.name.ends_with("ok-backslash-name.catar")).unwrap();
+    let run = room.run_with_stdin(&["untar", "--no-same-owner", "-", "out"], &archive.content);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(room.files("out"), ["out/a\\b"]);
+}

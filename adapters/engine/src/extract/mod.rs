@@ -16,7 +16,7 @@ mod attempts;
 mod pieces;
 mod survey;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,10 +58,35 @@ pub struct ExtractOptions {
 /// A seed: data that may hold chunks of the target.
 #[derive(Debug)]
 pub struct SeedSpec {
-    /// A file or block device.
+    /// A file or block device, or what to call data that are none.
     pub data: PathBuf,
     /// Its index; without one it is cut with the target's parameters.
     pub index: Option<Index>,
+    /// Data that are no file; they have an index.
+    pub made: Option<Arc<dyn SeedRead>>,
+}
+
+impl SeedSpec {
+    /// A seed that is a file or block device.
+    #[must_use]
+    pub const fn file(data: PathBuf, index: Option<Index>) -> Self {
+        Self { data, index, made: None }
+    }
+
+    /// A seed that is no file but can be read like one. Errors call it `name`.
+    #[must_use]
+    pub const fn made(name: PathBuf, index: Index, data: Arc<dyn SeedRead>) -> Self {
+        Self { data: name, index: Some(index), made: Some(data) }
+    }
+}
+
+/// Data of a seed that are no file.
+pub trait SeedRead: std::fmt::Debug + Send + Sync {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// The system's own. What is read may be wrong: it is hashed before it is used.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
 /// Where the chunks came from.

@@ -94,7 +94,7 @@ fn sample() -> Vec<u8> {
 }
 
 fn spec(data: PathBuf, index: Option<Index>) -> SeedSpec {
-    SeedSpec { data, index }
+    SeedSpec::file(data, index)
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(crate) fn run_extract(
         lookup_key: 1,
     };
     let store = store(disk, 0)?;
-    let seed = SeedSpec { data: SEED.into(), index: Some(seed_index.clone()) };
+    let seed = SeedSpec::file(SEED.into(), Some(seed_index.clone()));
     with_context(workers, |context| {
         extract(&shared(disk), index, Path::new(TARGET), vec![seed], &store, &options, context)
     })
