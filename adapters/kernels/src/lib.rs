@@ -7,8 +7,13 @@
 //! | `scalar` | one stream | one stream | one stream | nothing |
 //!
 //! "One stream" for digests is the `sha2` crate, which uses the SHA instructions of x86-64 and ARMv8 itself.
-//! ARMv8 has the `scalar` level alone: its 128-bit registers hold but two states of SHA-512 or four strips.
-//! `examples/speed.rs` measures what each of these is worth on a machine.
+//! `cargo xtask bench` measures what each of these is worth on a machine.
+//!
+//! ARMv8 has the `scalar` level alone. NEON's 128-bit registers hold two states of SHA-512, which the processor's
+//! own instructions for it beat, or four strips. Looking up four bytes of sixteen words takes sixteen `TBL`s
+//! over four registers each, of which most processors begin one in two to four cycles: 2 to 4 cycles a byte,
+//! as much as the scalar kernel takes for everything; with eight lanes and single look-ups AVX2 gains a third, so
+//! four would gain nothing. This was reasoned, not measured: whoever has such a machine should.
 //!
 //! [`Kernels::detect`] chooses once, at start; after that kernels are values. What lives here must not know
 //! files, stores, threads or the environment.

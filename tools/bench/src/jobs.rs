@@ -36,7 +36,7 @@ pub(crate) enum FileSystem {
     Xfs,
 }
 
-const fn job(name: &'static str, task: Task, concurrency: Option<u32>) -> Job {
+pub(crate) const fn job(name: &'static str, task: Task, concurrency: Option<u32>) -> Job {
     Job { name, task, concurrency, file_system: FileSystem::Corpus }
 }
 

@@ -8,14 +8,20 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `jobs` | what is measured |
+//! | `jobs` | what is measured of programs |
+//! | `kernels` | what is measured of kernels |
+//! | `bounds` | commands beside the work that they cannot leave out |
 //! | `program` | how each program is asked for a job |
 //! | `place` | stores, seeds and outputs of one program on one file system |
 //! | `process` | running a process and what it cost |
 //! | `report` | medians and tables |
+//! | `picture` | bars |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+mod bounds;
 mod jobs;
+mod kernels;
+mod picture;
 mod place;
 mod process;
 mod program;
@@ -53,6 +59,12 @@ struct Options {
     /// Where the corpus lies
     #[arg(long, value_name = "FOLDER", default_value = ".corpus")]
     corpus: PathBuf,
+    /// Leave out the kernels and the bounds
+    #[arg(long)]
+    programs_only: bool,
+    /// Also draw the figures as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Also write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -90,6 +102,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.note("XFS is skipped: only root can mount it, and mkfs.xfs must be installed.");
     }
     images.read_all()?;
+    if !options.programs_only && options.only.is_none() {
+        report.kernels = kernels::measure();
+        report.bounds = bounds::measure(&programs[0], &places[0], &images, options.rounds)?;
+    }
     let can_mount = fs::File::open("/dev/fuse").is_ok();
     if !can_mount {
         report.note("Mounts are skipped: /dev/fuse cannot be opened.");
@@ -108,6 +124,9 @@ fn run(options: &Options) -> anyhow::Result<()> {
     drop(xfs);
     place::remove(&folder)?;
     print!("{}", report.to_markdown());
+    if let Some(path) = &options.svg {
+        fs::write(path, report.to_svg()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if let Some(path) = &options.json {
         fs::write(path, report.to_json()?).with_context(|| format!("cannot write {}", path.display()))?;
     }

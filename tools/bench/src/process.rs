@@ -42,6 +42,17 @@ pub(crate) fn measure(command: &mut Command, folder: &Path) -> anyhow::Result<Co
     Ok(Cost { wall, cpu, peak: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024 })
 }
 
+/// Time that this thread has worked since it began, user and system.
+pub(crate) fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a local that outlives the call.
+    #[allow(unsafe_code)]
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(result, 0, "every thread has a clock");
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// Waits for a child: its wait status, and what it used.
 fn wait(process: u32) -> anyhow::Result<(i32, libc::rusage)> {
     let process = libc::pid_t::try_from(process).context("a process id")?;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bounds::Bound;
 use crate::jobs::Job;
+use crate::kernels::Speeds;
+use crate::picture::{self, Group, Panel};
 use crate::place::{Images, Stored};
 use crate::process::Cost;
 use crate::program::Program;
@@ -20,6 +23,10 @@ pub(crate) struct Report {
     /// Lengths of both images, in bytes.
     image_len: [u64; 2],
     programs: Vec<About>,
+    /// Speeds of kernels, if they were measured.
+    pub(crate) kernels: Vec<Speeds>,
+    /// Commands beside the work that they cannot leave out, if that was measured.
+    pub(crate) bounds: Vec<Bound>,
     rows: Vec<Row>,
     notes: Vec<String>,
 }
@@ -71,7 +78,7 @@ impl Median {
 }
 
 /// The middle value, or the mean of the middle two.
-fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
@@ -96,6 +103,8 @@ impl Report {
             rounds,
             image_len: [len(&images.first), len(&images.second)],
             programs: programs.iter().map(about).collect(),
+            kernels: Vec::new(),
+            bounds: Vec::new(),
             rows: Vec::new(),
             notes: Vec::new(),
         }
@@ -144,6 +153,83 @@ impl Report {
             text,
             "wall and CPU time (user + system) in seconds, peak resident memory in MiB. *×* is wall time over ours.\n"
         )?;
+        self.write_kernels(text)?;
+        self.write_bounds(text)?;
+        if !self.rows.is_empty() {
+            self.write_rows(text)?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(text, "\n{note}"))
+    }
+
+    fn write_kernels(&self, text: &mut String) -> std::fmt::Result {
+        for (place, Speeds { what, kernels }) in self.kernels.iter().enumerate() {
+            if place == 0 {
+                writeln!(text, "GB/s of one core (CPU time of the thread), and times the first:\n")?;
+                writeln!(text, "| |{} |", " kernel | GB/s | × |".repeat(kernels.len()))?;
+                writeln!(text, "|---|{}", "---|---:|---:|".repeat(kernels.len()))?;
+            }
+            write!(text, "| {what} |")?;
+            for kernel in kernels {
+                write!(text, " {} | {:.2} | {:.2} |", kernel.name, kernel.gigabytes, kernel.ratio)?;
+            }
+            writeln!(text)?;
+        }
+        if self.kernels.is_empty() { Ok(()) } else { writeln!(text) }
+    }
+
+    fn write_bounds(&self, text: &mut String) -> std::fmt::Result {
+        if self.bounds.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "CPU seconds (user and system) of commands on one worker, and of the parts that they cannot"
+        )?;
+        writeln!(text, "leave out, by the same libraries in another process:\n")?;
+        writeln!(text, "| command | CPU | parts | CPU of parts | × | bound | GB/s | peak MiB |")?;
+        writeln!(text, "|---|---:|---|---:|---:|---:|---:|---:|")?;
+        for bound in &self.bounds {
+            writeln!(
+                text,
+                "| {} | {:.3} | {} | {:.3} | {:.2} | {:.2} | {:.2} | {:.0} |",
+                bound.command,
+                bound.cpu_seconds,
+                bound.parts,
+                bound.parts_seconds,
+                bound.ratio(),
+                bound.limit,
+                bound.gigabytes,
+                mebibytes(bound.peak_bytes)
+            )?;
+        }
+        writeln!(text)
+    }
+
+    /// The speeds of kernels and the costs of jobs as a picture.
+    pub(crate) fn to_svg(&self) -> String {
+        let kernels = self.kernels.iter().map(|speeds| Group {
+            name: speeds.what.clone(),
+            bars: speeds.kernels.iter().map(|kernel| (kernel.name.to_owned(), kernel.gigabytes)).collect(),
+        });
+        let jobs = self.rows.iter().map(|row| Group {
+            name: row.job.to_owned(),
+            bars: self
+                .programs
+                .iter()
+                .zip(&row.medians)
+                .filter_map(|(about, median)| Some((about.name.clone(), median.as_ref()?.cpu_seconds)))
+                .collect(),
+        });
+        let processor = &self.processor;
+        let panels = [
+            Panel { title: format!("{processor}: GB/s of one core"), digits: 2, groups: kernels.collect() },
+            Panel { title: "CPU seconds, user and system".to_owned(), digits: 2, groups: jobs.collect() },
+        ];
+        let panels: Vec<Panel> = panels.into_iter().filter(|panel| !panel.groups.is_empty()).collect();
+        picture::draw(&panels)
+    }
+
+    fn write_rows(&self, text: &mut String) -> std::fmt::Result {
         write!(text, "| job |")?;
         for about in &self.programs {
             write!(
@@ -162,7 +248,7 @@ impl Report {
         for About { name, version, stored } in &self.programs {
             writeln!(text, "| {name} | {version} | {} | {} |", stored.first, stored.both)?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(text, "\n{note}"))
+        Ok(())
     }
 
     fn write_row(&self, text: &mut String, row: &Row) -> std::fmt::Result {

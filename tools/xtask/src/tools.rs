@@ -21,7 +21,7 @@ pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
         corpus(&["root"])?;
         run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))?;
     }
-    run(cargo(&["run", "--quiet", "--package", "desync-bench", "--"]).args(options))
+    run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
 }
 
 /// Fuzzes one decoder, or all, for some seconds each.

@@ -1,0 +1,232 @@
+//! What commands cost beyond the work that cannot be avoided: scanning, hashing, compressing and decoding the
+//! same chunks, done by the same libraries in this process.
+//!
+//! All of it in CPU time (user and system), which says the same on a machine that others use, too.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use desync_codec::{Encoder, HostDecoder};
+use desync_core::chunking::CutRule;
+use desync_core::codec::Decoder as _;
+use desync_core::format::{ChunkEntry, Index, StorageForm, Strictness};
+use desync_core::plan::ZeroChunk;
+use desync_core::{ChunkId, Limits};
+use desync_kernels::Kernels;
+use serde::Serialize;
+
+use crate::jobs::{Job, Task, job};
+use crate::place::{Images, Place};
+use crate::process::{self, thread_time};
+use crate::program::Program;
+use crate::report::middle;
+
+/// The work that no command can leave out, in seconds of one core.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    /// The chunks of the first image but for zeros: scanned, hashed, and each different one compressed.
+    scan: f64,
+    digest: f64,
+    compress: f64,
+    /// Each different chunk of both images decoded and hashed.
+    decode: f64,
+    decoded_digest: f64,
+    /// Bytes of the first image's chunks, and of the different ones of both.
+    len: u64,
+    stored_len: u64,
+}
+
+/// A command and the work that it cannot leave out.
+#[derive(Serialize)]
+pub(crate) struct Bound {
+    pub(crate) command: &'static str,
+    pub(crate) parts: &'static str,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) parts_seconds: f64,
+    pub(crate) peak_bytes: u64,
+    /// What is held: `cpu_seconds` at most so many times `parts_seconds`.
+    pub(crate) limit: f64,
+    /// 10⁹ bytes of data for each second of CPU time.
+    pub(crate) gigabytes: f64,
+}
+
+impl Bound {
+    pub(crate) fn ratio(&self) -> f64 {
+        self.cpu_seconds / self.parts_seconds
+    }
+}
+
+/// A command that is held to a bound.
+struct Held {
+    job: Job,
+    parts: &'static str,
+    limit: f64,
+    seconds: fn(&Parts) -> f64,
+}
+
+/// On one worker where that can be said.
+const HELD: [Held; 5] = [
+    Held {
+        job: job("make, fresh", Task::Make { known: false }, Some(1)),
+        parts: "scan + digest + zstd",
+        limit: 1.15,
+        seconds: |parts| parts.scan + parts.digest + parts.compress,
+    },
+    Held {
+        job: job("make, all known", Task::Make { known: true }, Some(1)),
+        parts: "scan + digest",
+        limit: 1.25,
+        seconds: |parts| parts.scan + parts.digest,
+    },
+    Held {
+        job: job("chunk", Task::Chunk, None),
+        parts: "scan + digest",
+        limit: 1.25,
+        seconds: |parts| parts.scan + parts.digest,
+    },
+    Held {
+        job: job("verify-index", Task::VerifyIndex, Some(1)),
+        parts: "digest",
+        limit: 1.25,
+        seconds: |parts| parts.digest,
+    },
+    Held {
+        job: job("verify", Task::Verify, Some(1)),
+        parts: "zstd + digest",
+        limit: 1.3,
+        seconds: |parts| parts.decode + parts.decoded_digest,
+    },
+];
+
+/// Measures parts and commands in turn.
+pub(crate) fn measure(
+    program: &Program,
+    place: &Place,
+    images: &Images,
+    rounds: u32,
+) -> anyhow::Result<Vec<Bound>> {
+    let blobs = [(&place.seed_index, &images.first), (&place.second_index, &images.second)];
+    let mut parts = Vec::new();
+    let mut costs = vec![Vec::new(); HELD.len()];
+    for round in 0..rounds {
+        eprintln!("bounds {}/{rounds}", round + 1);
+        parts.push(measure_parts(&blobs, &place.store)?);
+        for (Held { job, .. }, costs) in HELD.iter().zip(&mut costs) {
+            place.prepare(job)?;
+            let mut command = program.command(job, place, images).context("a command of our own")?;
+            costs.push(process::measure(&mut command, &place.folder)?);
+        }
+    }
+    let bounds = HELD.iter().zip(costs).map(|(Held { job, parts: names, limit, seconds }, costs)| {
+        let cpu_seconds = middle(costs.iter().map(|cost| cost.cpu.as_secs_f64())).unwrap_or(f64::NAN);
+        let len = if job.task == Task::Verify { parts[0].stored_len } else { parts[0].len };
+        Bound {
+            command: job.name,
+            parts: names,
+            cpu_seconds,
+            parts_seconds: middle(parts.iter().map(seconds)).unwrap_or(f64::NAN),
+            limit: *limit,
+            peak_bytes: costs.iter().map(|cost| cost.peak).max().unwrap_or(0),
+            gigabytes: len as f64 / cpu_seconds / 1e9,
+        }
+    });
+    Ok(bounds.collect())
+}
+
+fn read_index(path: &Path) -> anyhow::Result<Index> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Index::parse(&bytes, &Limits::HOST, Strictness::Strict).with_context(|| path.display().to_string())
+}
+
+/// Measures the parts over blobs and their indexes, whose chunks are all in `store`.
+fn measure_parts(blobs: &[(&PathBuf, &PathBuf)], store: &Path) -> anyhow::Result<Parts> {
+    let mut bench = Workbench {
+        kernels: Kernels::detect(),
+        encoder: Encoder::new(Encoder::LEVEL_DEFAULT)?,
+        decoder: HostDecoder::new(&Limits::HOST),
+        store,
+        seen: HashSet::new(),
+        parts: Parts::default(),
+    };
+    for (number, (index, blob)) in blobs.iter().enumerate() {
+        let (index, blob) = (read_index(index)?, File::open(blob)?);
+        let zero = ZeroChunk::of(&index.header);
+        let entries: Vec<ChunkEntry> = index.entries().filter(|entry| !zero.is(entry)).collect();
+        let batch_len = bench.kernels.hash.batch_len();
+        let neighbours = entries.chunk_by(|before, entry| before.end == entry.start);
+        for batch in neighbours.flat_map(|run| run.chunks(batch_len)) {
+            bench.work_on(batch, &index, &blob, number == 0)?;
+        }
+    }
+    Ok(bench.parts)
+}
+
+/// Where the parts are worked on, a batch of chunks at a time.
+struct Workbench<'a> {
+    kernels: Kernels,
+    encoder: Encoder,
+    decoder: HostDecoder,
+    store: &'a Path,
+    seen: HashSet<ChunkId>,
+    parts: Parts,
+}
+
+impl Workbench<'_> {
+    fn work_on(
+        &mut self,
+        batch: &[ChunkEntry],
+        index: &Index,
+        blob: &File,
+        is_first: bool,
+    ) -> anyhow::Result<()> {
+        let (start, end) = (batch[0].start, batch[batch.len() - 1].end);
+        let mut bytes = vec![0; usize::try_from(end - start)?];
+        blob.read_exact_at(&mut bytes, start)?;
+        let slice = |entry: &ChunkEntry| &bytes[(entry.start - start) as usize..(entry.end - start) as usize];
+        let chunks: Vec<&[u8]> = batch.iter().map(slice).collect();
+        let digest = index.header.digest();
+        let hash = |chunks: &[&[u8]]| drop(black_box(self.kernels.hash.ids_of(digest, chunks)));
+        let new: Vec<_> = batch.iter().filter(|entry| self.seen.insert(entry.id)).collect();
+        let new_chunks: Vec<&[u8]> = new.iter().map(|entry| slice(entry)).collect();
+        self.parts.stored_len += new_chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        self.parts.decoded_digest += seconds(|| hash(&new_chunks));
+        if is_first {
+            let discriminator = index.header.sizes.discriminator(CutRule::Casync);
+            self.parts.len += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+            self.parts.digest += seconds(|| hash(&chunks));
+            self.parts.scan += seconds(|| self.kernels.scan.candidates(&bytes, discriminator, &mut |_| ()));
+            self.compress(&new_chunks)?;
+        }
+        self.decode(&new)
+    }
+
+    fn compress(&mut self, chunks: &[&[u8]]) -> anyhow::Result<()> {
+        let (mut stored, mut result) = (Vec::new(), Ok(()));
+        self.parts.compress += seconds(|| {
+            result = chunks.iter().try_for_each(|chunk| self.encoder.encode(chunk, &mut stored));
+        });
+        Ok(result?)
+    }
+
+    fn decode(&mut self, entries: &[&ChunkEntry]) -> anyhow::Result<()> {
+        let path = |entry: &ChunkEntry| self.store.join(StorageForm::Compressed.path_of(&entry.id).as_str());
+        let stored = entries.iter().map(|entry| Ok((fs::read(path(entry))?, entry.len())));
+        let stored = stored.collect::<std::io::Result<Vec<_>>>()?;
+        let (mut plain, mut result) = (Vec::new(), Ok(()));
+        self.parts.decode += seconds(|| {
+            result = stored.iter().try_for_each(|(kept, len)| self.decoder.decode(kept, *len, &mut plain));
+        });
+        Ok(result?)
+    }
+}
+
+/// Seconds that this thread works.
+fn seconds(work: impl FnOnce()) -> f64 {
+    let before = thread_time();
+    work();
+    thread_time().saturating_sub(before).as_secs_f64()
+}
