@@ -20,7 +20,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "zstd" | "zstd-stream" | "host-decoder" => stored_chunks(),
         "chunk-name" => names(),
         "chunker" => blobs(),
-        "kernels" => repeated(),
+        "kernels" => recipes(),
         "protocol" => sessions(),
         "link" => links(),
         "updater" => updates(),
@@ -115,9 +115,15 @@ fn links() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// For the kernels: how often what follows is repeated, the discriminator less one, the first chunk's length.
-fn repeated() -> Vec<Vec<u8>> {
-    let heads: [&[u8]; 4] = [&[40, 23, 0, 100], &[20, 0, 0, 0], &[60, 191, 0, 255], &[25, 102, 15, 30]];
-    let part = [&desync_test_kit::prng(700, 9)[..], &[0; 100]].concat();
-    heads.iter().map(|head| [head, &part[..]].concat()).collect()
+/// Recipes for the kernels: a discriminator and the shape of chunks, then steps. Noise around the windows of both
+/// widths, runs of every byte value, periods around the hash's window and the vectors, bytes of their own.
+fn recipes() -> Vec<Vec<u8>> {
+    let step = |kind: u8, value: u8, len: u16| [&[kind, value][..], &len.to_le_bytes()].concat();
+    let noise = [11_951, 11_952, 11_953, 23_855, 23_856, 23_857].map(|len| step(2, 9, len)).concat();
+    let runs: Vec<u8> = (0..=255).flat_map(|value| step(0, value, 60)).collect();
+    let periods = [1, 15, 16, 46, 47, 48, 63, 64, 127, 255].map(|period| step(1, period, 5000)).concat();
+    let own = [step(3, 0, 700), desync_test_kit::prng(700, 9)].concat();
+    let heads: [&[u8]; 4] = [&[23, 0, 3], &[0, 0, 0], &[191, 0, 40], &[102, 15, 255]];
+    let dishes = [&noise, &runs, &[own.clone(), periods].concat(), &[own, step(0, 0, 30_000)].concat()];
+    heads.iter().zip(dishes).map(|(head, dish)| [head, &dish[..]].concat()).collect()
 }

@@ -27,9 +27,16 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     steps.run("core and firmware for bare machines", no_std);
     steps.run_with("arm-linux-gnueabihf-gcc", "static programs for boards, and sizes", small_machines);
     // Firmware under QEMU (`hil`) is among them.
+    steps.run("kernels of this machine", kernels);
     steps.run("tests", || run(&mut cargo(&["test", "--workspace", "--no-fail-fast"])));
     steps.run_with("g++", "fuzzing", || tools::fuzz(None, FUZZ_SECONDS));
     steps.finish()
+}
+
+/// Says which kernels the tests will be of. `DESYNC_TEST_KERNELS` names those that must be there.
+fn kernels() -> anyhow::Result<()> {
+    let test = ["test", "--quiet", "-p", "desync-kernels", "--test", "scan", "levels", "--", "--nocapture"];
+    run(&mut cargo(&test))
 }
 
 fn format() -> anyhow::Result<()> {
