@@ -27,11 +27,19 @@ impl Discriminator {
     /// The test, prepared once for many hashes.
     #[must_use]
     pub const fn boundary_test(self) -> BoundaryTest {
-        BoundaryTest { reciprocal: (u64::MAX / self.0.get() as u64).wrapping_add(1) }
+        BoundaryTest::of(self)
     }
 }
 
-/// Tests hashes against one [`Discriminator`] by a multiplication and a comparison.
+/// The test that takes the fewest instructions here.
+#[cfg(target_pointer_width = "64")]
+pub type BoundaryTest = Fraction;
+
+/// The test that takes the fewest instructions here.
+#[cfg(not(target_pointer_width = "64"))]
+pub type BoundaryTest = super::divisibility::Divisibility;
+
+/// Tests hashes against one [`Discriminator`] by a multiplication and a comparison of 64-bit numbers.
 ///
 /// With `m = ⌈2⁶⁴/d⌉` the low 64 bits of `h·m` are the fraction of `h/d` in units of 2⁻⁶⁴, a little too
 /// large. A remainder of `d − 1` makes that fraction at least `1 − 1/d`, that is at least `2⁶⁴ − m`.
@@ -43,12 +51,18 @@ impl Discriminator {
 /// where `r + 1 ≤ 2³² − d` is so small that `e + (r+1)·m < 2⁶⁴`. For `d = 1` all wraps to 0 and
 /// every hash passes, as it must.
 #[derive(Clone, Copy, Debug)]
-pub struct BoundaryTest {
+pub struct Fraction {
     /// `⌈2⁶⁴/d⌉` modulo 2⁶⁴.
     reciprocal: u64,
 }
 
-impl BoundaryTest {
+impl Fraction {
+    /// The constant for a discriminator.
+    #[must_use]
+    pub const fn of(discriminator: Discriminator) -> Self {
+        Self { reciprocal: (u64::MAX / discriminator.get() as u64).wrapping_add(1) }
+    }
+
     /// Whether a window with this hash may end a chunk.
     #[inline]
     #[must_use]
@@ -76,8 +90,8 @@ mod tests {
         hash % d == d - 1
     }
 
-    fn test_of(d: u32) -> BoundaryTest {
-        Discriminator::new(NonZeroU32::new(d).unwrap()).boundary_test()
+    fn test_of(d: u32) -> Fraction {
+        Fraction::of(Discriminator::new(NonZeroU32::new(d).unwrap()))
     }
 
     const EDGES: [u32; 14] = [

@@ -30,10 +30,10 @@ mod xfs;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 use anyhow::{Context as _, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use jobs::{FileSystem, JOBS, Job, Task};
 use place::{Images, Place};
@@ -59,15 +59,32 @@ struct Options {
     /// Where the corpus lies
     #[arg(long, value_name = "FOLDER", default_value = ".corpus")]
     corpus: PathBuf,
-    /// Leave out the kernels and the bounds
-    #[arg(long)]
-    programs_only: bool,
+    /// What is measured
+    #[arg(long, value_delimiter = ',', default_values_t = [Group::Kernels, Group::Bounds, Group::Programs])]
+    groups: Vec<Group>,
     /// Also draw the figures as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Also write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// Scanning and hashing in memory
+    Kernels,
+    /// Our commands beside the work that they cannot leave out
+    Bounds,
+    /// Jobs, by every program
+    Programs,
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 fn main() -> ExitCode {
@@ -83,9 +100,12 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<()> {
     let images = Images::find(&options.corpus)?;
     let programs = programs(options)?;
-    let jobs: Vec<&Job> =
-        JOBS.iter().filter(|job| options.only.as_ref().is_none_or(|text| job.name.contains(text))).collect();
-    if jobs.is_empty() {
+    let wants = |group| options.groups.contains(&group);
+    let is_asked = |job: &&Job| {
+        wants(Group::Programs) && options.only.as_ref().is_none_or(|text| job.name.contains(text))
+    };
+    let jobs: Vec<&Job> = JOBS.iter().filter(is_asked).collect();
+    if jobs.is_empty() && wants(Group::Programs) {
         bail!("no job's name contains {:?}", options.only.as_deref().unwrap_or_default());
     }
     let folder = options.corpus.join("bench");
@@ -102,8 +122,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.note("XFS is skipped: only root can mount it, and mkfs.xfs must be installed.");
     }
     images.read_all()?;
-    if !options.programs_only && options.only.is_none() {
+    if wants(Group::Kernels) {
         report.kernels = kernels::measure();
+    }
+    if wants(Group::Bounds) {
         report.bounds = bounds::measure(&programs[0], &places[0], &images, options.rounds)?;
     }
     let can_mount = fs::File::open("/dev/fuse").is_ok();

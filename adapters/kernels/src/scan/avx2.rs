@@ -7,9 +7,8 @@
 use core::arch::x86_64::*;
 
 use desync_core::chunking::rolling_hash::TABLE;
-use desync_core::chunking::{Discriminator, Found, WINDOW_LEN};
+use desync_core::chunking::{Discriminator, Divisibility, Found, WINDOW_LEN};
 
-use super::divisibility::Divisibility;
 use super::strips::{self, Hits, STRIP_LEN};
 
 const LANES: usize = 8;

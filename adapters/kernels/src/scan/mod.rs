@@ -3,8 +3,6 @@
 //! [`strips`] is the frame, safe code and the same for every register width; the rest is the inner loop for one
 //! instruction set each. What lives here must not choose cuts.
 
-#[cfg(any(target_arch = "x86_64", test))]
-mod divisibility;
 #[cfg(target_arch = "x86_64")]
 mod strips;
 

@@ -7,9 +7,7 @@
 //!
 //! Invariant: reports what core's scalar kernel reports (tests: `tests/scan.rs`).
 
-use desync_core::chunking::{Discriminator, Found, Kernel, WINDOW_LEN};
-
-use super::divisibility::Divisibility;
+use desync_core::chunking::{Discriminator, Divisibility, Found, Kernel, WINDOW_LEN};
 
 /// Turns of the inner loop over a strip: in one it rolls [`WINDOW_LEN`] bytes, so that each byte leaves the
 /// hash one turn after it entered, at the same place of the turn. More turns make the filling cheaper (one turn

@@ -1,4 +1,5 @@
-//! The boundary test in 32-bit arithmetic, as lanes do it: multiply, add, rotate, compare.
+//! The boundary test in 32-bit arithmetic, for 32-bit processors and for lanes of vectors: multiply, add, rotate,
+//! compare.
 //!
 //! `h mod d = d − 1` says that `d` divides `h + 1`. Let `d = o·2ᵏ` with `o` odd and `x = h + 1` from 1 to
 //! 2³² − 1. Multiplying by the inverse of `o` modulo 2³² and rotating right by `k` maps the multiples of `d`
@@ -9,28 +10,40 @@
 //! before rotating is 1 less after, and 0 becomes larger than every quotient. Where `x` is no multiple of
 //! `2ᵏ`, the rotation leaves a number of at least `2³²⁻ᵏ` either way.
 //!
-//! Invariant: the same answer as core's `BoundaryTest` (tests: `agrees_*`).
+//! Invariant: exact for every 32-bit `h` and every `d` from 1 to 2³²−1 (tests: `agrees_*`).
 
-use desync_core::chunking::Discriminator;
+use super::boundary::Discriminator;
 
 /// Constants for the test of a hash: `rotate_right(hash·factor + summand, shift) ≤ limit`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Divisibility {
-    pub(super) factor: u32,
-    pub(super) summand: u32,
-    /// Below 32.
-    pub(super) shift: u32,
-    pub(super) limit: u32,
+pub struct Divisibility {
+    /// What a hash is multiplied by.
+    pub factor: u32,
+    /// What is added to the product.
+    pub summand: u32,
+    /// Bits that the sum is rotated right by, below 32.
+    pub shift: u32,
+    /// The largest quotient of a multiple.
+    pub limit: u32,
 }
 
 impl Divisibility {
-    pub(super) fn of(discriminator: Discriminator) -> Self {
+    /// The constants for a discriminator.
+    #[must_use]
+    pub const fn of(discriminator: Discriminator) -> Self {
         let d = discriminator.get();
         let shift = d.trailing_zeros();
         let odd = d >> shift;
         let factor = inverse(odd);
-        let first = u32::from(odd > 1);
+        let first = (odd > 1) as u32;
         Self { factor, summand: factor.wrapping_sub(first << shift), shift, limit: u32::MAX / d - first }
+    }
+
+    /// Whether a window with this hash may end a chunk.
+    #[inline]
+    #[must_use]
+    pub const fn passes(self, hash: u32) -> bool {
+        hash.wrapping_mul(self.factor).wrapping_add(self.summand).rotate_right(self.shift) <= self.limit
     }
 }
 
@@ -57,10 +70,8 @@ mod tests {
     /// Compares one hash; says what core's test says.
     fn check(d: u32, hash: u32) -> bool {
         let discriminator = Discriminator::new(NonZeroU32::new(d).unwrap());
-        let lanes = Divisibility::of(discriminator);
-        let product = hash.wrapping_mul(lanes.factor).wrapping_add(lanes.summand);
-        let wanted = discriminator.boundary_test().passes(hash);
-        assert_eq!(product.rotate_right(lanes.shift) <= lanes.limit, wanted, "{hash} mod {d}");
+        let wanted = hash % d == d - 1;
+        assert_eq!(Divisibility::of(discriminator).passes(hash), wanted, "{hash} mod {d}");
         wanted
     }
 
