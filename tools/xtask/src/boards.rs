@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
+use crate::c_programs;
 use crate::shell::{cargo, has, is_ci, program, run, workspace_root};
 
 /// A machine with Linux that gets one static program.
@@ -60,6 +61,11 @@ pub(crate) const LINUX_BOARDS: [LinuxBoard; 2] = [
 
 /// Builds for a machine, tries the result out, and says where it is.
 pub(crate) fn build(name: &str) -> anyhow::Result<()> {
+    match name {
+        "c-library" => return c_programs::library(),
+        "c-example" => return c_programs::example(),
+        _ => {}
+    }
     let board = find(name)?;
     let built = board.build()?;
     let len = built.metadata().with_context(|| built.display().to_string())?.len();
@@ -92,7 +98,7 @@ fn blob(built: &[u8]) -> Vec<u8> {
 }
 
 fn find(name: &str) -> anyhow::Result<&'static LinuxBoard> {
-    let known = || LINUX_BOARDS.map(|board| board.name).join(", ");
+    let known = || LINUX_BOARDS.map(|board| board.name).join(", ") + ", c-library, c-example";
     let found = LINUX_BOARDS.iter().find(|board| board.name == name);
     found.with_context(|| format!("no board {name:?}; there are {}", known()))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::boards::{self, LINUX_BOARDS};
 use crate::shell::{cargo, run, workspace_root};
 use crate::steps::Steps;
-use crate::{sizes, tidy, tools};
+use crate::{c_programs, sizes, tidy, tools};
 
 /// Machines without an operating system that the core is built for: Cortex-M4F and Cortex-M3.
 pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv7m-none-eabi"];
@@ -68,7 +68,9 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
             run(&mut cargo(&["build", "-p", "desync-core", "--target", target, "--features", features]))?;
         }
     }
-    for (board, target) in BOARDS.into_iter().chain([("updater-probe", BARE_TARGETS[0])]) {
+    let libraries = c_programs::TARGETS.map(|target| ("c-library", target));
+    let probe = ("updater-probe", BARE_TARGETS[0]);
+    for (board, target) in BOARDS.into_iter().chain(libraries).chain([probe]) {
         let lints = ["clippy", "--release", "--package", board, "--target", target, "--", "-D", "warnings"];
         run(in_targets(&mut cargo(&lints)))?;
     }
@@ -87,7 +89,7 @@ pub(crate) fn hil() -> anyhow::Result<()> {
 }
 
 /// Makes a cargo command work in the workspace of the firmware, with its build products beside ours.
-fn in_targets(command: &mut Command) -> &mut Command {
+pub(crate) fn in_targets(command: &mut Command) -> &mut Command {
     let root = workspace_root();
     command.current_dir(root.join("targets")).env("CARGO_TARGET_DIR", root.join("target/firmware"))
 }

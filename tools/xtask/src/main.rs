@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
 mod boards;
+mod c_programs;
 mod checks;
 mod demo;
 mod probe;
@@ -43,7 +44,8 @@ enum Task {
     Deny,
     /// Build the core for bare machines, with and without its features, and the firmware
     NoStd,
-    /// Build for a machine: armv7 and aarch64 give a static Linux program
+    /// Build for a machine: armv7 and aarch64 give a static Linux program, c-library the archive for programs
+    /// in C, c-example firmware in C
     Board {
         /// Which machine
         name: String,
@@ -54,6 +56,8 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Write the header for programs in C anew: adapters/ffi/include/desync.h
+    Header,
     /// Run firmware on emulated machines
     Hil,
     /// Fuzz every decoder, or one, for some seconds each
@@ -98,6 +102,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Deny => checks::deny(),
         Task::NoStd => checks::no_std(),
         Task::Board { name } => boards::build(&name),
+        Task::Header => c_programs::header(),
         Task::Sizes { json } => sizes::run(json),
         Task::Hil => checks::hil(),
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, bail};
 
 use crate::boards::LINUX_BOARDS;
+use crate::c_programs;
 use crate::checks::BARE_TARGETS;
 use crate::shell::{cargo, has, is_ci, output, program, run};
 
@@ -37,6 +38,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("libc6-dev-arm64-cross", "headers for that"),
     ("qemu-user-static", "runs both programs in tests"),
     ("time", "measures the memory they take"),
+    ("gcc-arm-none-eabi", "compiles firmware in C; no C library with it"),
+    ("make", "builds the example in C"),
 ];
 
 /// Parts of the Rust toolchain that checks use.
@@ -106,7 +109,7 @@ fn toolchain() -> anyhow::Result<()> {
         return Ok(());
     }
     let targets = output(&mut program("rustup", &["target", "list", "--installed"]))?;
-    let wanted = BARE_TARGETS.into_iter().chain(LINUX_BOARDS.iter().map(|board| board.target));
+    let wanted = c_programs::TARGETS.into_iter().chain(LINUX_BOARDS.iter().map(|board| board.target));
     for target in wanted.filter(|target| !targets.lines().any(|line| line == *target)) {
         eprintln!("installing Rust target {target}");
         run(&mut program("rustup", &["target", "add", target]))?;

@@ -47,7 +47,10 @@ pub(super) fn run(args: &ServeLinkArgs, session: &Session) -> anyhow::Result<()>
             thread::sleep(REOPEN);
             continue;
         };
-        match host.serve(&mut stream) {
+        let ended = host.serve(&mut stream);
+        // The device has yet to read the last answer, and an emulator forgets it when we hang up.
+        thread::sleep(REOPEN);
+        match ended {
             Ok(LinkEnd::Closed { status }) if args.keep.unwrap_or(false) => {
                 output::say(format_args!("device is done, status {status}"));
             }
@@ -57,7 +60,6 @@ pub(super) fn run(args: &ServeLinkArgs, session: &Session) -> anyhow::Result<()>
             Err(error) => log::info!("the line: {error}"),
         }
         drop(stream);
-        thread::sleep(REOPEN);
     }
 }
 
