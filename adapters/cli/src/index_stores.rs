@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use anyhow::bail;
+#[cfg(feature = "server")]
+use desync_files::{Durability, HostDisk};
 use desync_store::{IndexBackend, IndexStore, RemoteIndexStore};
+#[cfg(feature = "server")]
+use desync_store_directory::DirectoryIndexStore;
 
 use crate::config::StoreOptions;
 use crate::session::Session;
@@ -46,4 +50,20 @@ pub(crate) fn remote(location: &Location, session: &Session) -> anyhow::Result<O
     let (backend, name) = open(location, &options, session)?;
     let store = RemoteIndexStore::new(backend, options.retry_policy(&session.cancel));
     Ok(Some(RemoteIndex { store: Arc::new(store), name }))
+}
+
+/// The index store at a location, whose indexes a server serves.
+///
+/// # Errors
+/// A location that no index store is, that cannot be opened, or whose options cannot be met.
+#[cfg(feature = "server")]
+pub(crate) fn served(location: &Location, session: &Session) -> anyhow::Result<Arc<dyn IndexStore>> {
+    // Some index in it: its store is the one.
+    let within = location.joined("index");
+    if let Some(RemoteIndex { store, .. }) = remote(&within, session)? {
+        return Ok(store);
+    }
+    session.index_options(&within)?;
+    let disk = Arc::new(HostDisk);
+    Ok(Arc::new(DirectoryIndexStore::open(disk, location.path(), Durability::Sync)?))
 }

@@ -16,7 +16,7 @@ mod output;
 mod session;
 mod settings;
 mod signals;
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "server"))]
 mod source;
 mod stores;
 

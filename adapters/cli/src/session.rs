@@ -75,6 +75,7 @@ impl Session {
             durability,
             cache_repair: args.cache_repair.unwrap_or(true),
             compression: Compression::DEFAULT,
+            skip_verify: false,
         })
     }
 

@@ -21,7 +21,7 @@ use crate::output;
 static PATIENCE: AtomicU64 = AtomicU64::new(800);
 
 /// What somebody asks of a command that serves.
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "server"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Read what may have changed again (SIGHUP).
@@ -59,7 +59,7 @@ pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<()> {
 ///
 /// # Errors
 /// If the system refuses handlers or a thread.
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "server"))]
 pub(crate) fn serve(
     cancel: &Cancel,
     patience: Duration,

@@ -46,6 +46,8 @@ pub(crate) struct Stores<'a> {
     pub(crate) cache_repair: bool,
     /// How chunks that are put into stores are compressed.
     pub(crate) compression: Compression,
+    /// Whether chunks are used as stores give them, unchecked, whatever their options say.
+    pub(crate) skip_verify: bool,
 }
 
 /// One store with everything known about it.
@@ -105,7 +107,7 @@ impl Stores<'_> {
     /// A location that cannot be opened, or whose options cannot be met.
     pub(crate) fn single(&self, location: &Location) -> anyhow::Result<SingleStore> {
         let options = self.options(location)?;
-        self.open(location, &options, options.skips_verification())
+        self.open(location, &options, options.skips_verification() || self.skip_verify)
     }
 
     /// One store that gives chunks as it has them, whatever its options say: the reader verifies.

@@ -40,7 +40,7 @@ pub fn copy(
 }
 
 fn copy_one(wanted: &Wanted, source: &dyn ChunkStore, target: &dyn ChunkStore) -> Result<(), Error> {
-    if !target.has(&wanted.id)? {
+    if !target.rely_on(&wanted.id)? {
         target.put(&source.get(wanted)?)?;
     }
     Ok(())

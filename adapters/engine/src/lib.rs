@@ -38,7 +38,7 @@ pub use extract::{
 pub use info::{ChunkLength, ChunkLengths, Info, Whereabouts, info};
 pub use make::{Extent, Extents, FileInput, IndexSink, MakeOptions, MakeStats, make};
 pub use pool::ordered;
-pub use prune::{PruneStats, prune};
+pub use prune::{PruneOptions, PruneStats, prune};
 pub use stream::write_blob;
 pub use verify_index::verify_index;
 pub use verify_store::{BadChunk, VerifyOptions, VerifyStats, verify_store};

@@ -7,62 +7,154 @@ use desync_store::{ErrorKind, Listed, PrunableBackend, StoreError};
 
 use crate::{ChunkSet, Context, Error, Phase};
 
+/// What is removed.
+#[derive(Clone, Copy)]
+pub struct PruneOptions<'a> {
+    /// The form of the chunks that are looked at.
+    pub form: StorageForm,
+    /// The chunks that stay.
+    pub keep: &'a ChunkSet,
+    /// Chunks that were stored or relied upon after this stay: the index that names them may be on its way.
+    pub unused_since: SystemTime,
+    /// What writers that died left before this is removed. What is younger may belong to writers that live.
+    pub leftovers_before: SystemTime,
+    /// Whether chunks are only told, and nothing is removed.
+    pub dry_run: bool,
+}
+
 /// What became of a store's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneStats {
-    /// Chunks that stay.
+    /// Chunks that stay because they are named.
     pub kept: u64,
-    /// Chunks that were removed.
+    /// Chunks that stay because they are young.
+    pub young: u64,
+    /// Chunks that were removed, or would have been.
     pub removed: u64,
     /// Leftovers of writers that died that were removed.
     pub leftovers: u64,
 }
 
-/// Removes every chunk of this form that is not in `keep`, and what dead writers left before
-/// `leftovers_before`. Younger leftovers may belong to writers that live: they stay.
+/// Removes every chunk that is not to be kept and has not been used lately. `removed` is told each, before it
+/// is removed, and may stop it all.
 ///
 /// # Errors
-/// The store's own at the first removal that fails, and [`Error::Interrupted`]. What was removed before is
-/// gone; running it again does the rest.
+/// The store's own at the first removal that fails, those of `removed`, and [`Error::Interrupted`]. What was
+/// removed before is gone; running it again does the rest.
 pub fn prune(
     backend: &dyn PrunableBackend,
-    form: StorageForm,
-    keep: &ChunkSet,
-    leftovers_before: SystemTime,
+    options: &PruneOptions<'_>,
+    removed: &mut dyn FnMut(&Listed) -> Result<(), Error>,
     context: &Context<'_>,
 ) -> Result<PruneStats, Error> {
     let mut stats = PruneStats::default();
+    let mut failed = None;
     context.progress.begin(Phase::Pruning, 0);
     context.cancel.check()?;
-    backend.list(form, &mut |listed: Listed| {
-        if keep.contains(&listed.id) {
+    backend.list(options.form, &mut |listed: Listed| {
+        if options.keep.contains(&listed.id) {
             stats.kept += 1;
+        } else if listed.modified.is_some_and(|modified| modified > options.unused_since) {
+            stats.young += 1;
         } else {
-            remove(backend, form, &listed)?;
-            stats.removed += 1;
+            if let Err(error) = removed(&listed) {
+                failed = Some(error);
+                return Ok(false);
+            }
+            if remove(backend, options, &listed)? {
+                stats.removed += 1;
+            } else {
+                stats.young += 1;
+            }
         }
         context.progress.advance(1);
         Ok(!context.cancel.is_cancelled())
     })?;
+    failed.map_or(Ok(()), Err)?;
     context.cancel.check()?;
-    stats.leftovers = backend.remove_leftovers(leftovers_before)?;
-    backend.flush()?;
+    if !options.dry_run {
+        stats.leftovers = backend.remove_leftovers(options.leftovers_before)?;
+        backend.flush()?;
+    }
     context.progress.end();
     Ok(stats)
 }
 
-/// Removes a chunk. That somebody else was faster is fine.
-fn remove(backend: &dyn PrunableBackend, form: StorageForm, listed: &Listed) -> Result<(), StoreError> {
-    match backend.remove(&listed.id, form) {
-        Err(error) if error.kind == ErrorKind::Missing => Ok(()),
+/// Removes a chunk, unless somebody has just begun to rely on it. That somebody else was faster is fine.
+fn remove(
+    backend: &dyn PrunableBackend,
+    options: &PruneOptions<'_>,
+    listed: &Listed,
+) -> Result<bool, StoreError> {
+    if options.dry_run {
+        return Ok(true);
+    }
+    match backend.remove_unless_used(&listed.id, options.form, options.unused_since) {
+        Err(error) if error.kind == ErrorKind::Missing => Ok(true),
         other => other,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use desync_store::ChunkStore as _;
+
     use super::*;
     use crate::testing::{chunk_files, directory_store, fill, index_of, with_context};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// Removes all chunks but `keep` that are older than `age`.
+    fn older_than(age: Duration, keep: &ChunkSet) -> PruneOptions<'_> {
+        let now = SystemTime::now();
+        PruneOptions {
+            form: StorageForm::Compressed,
+            keep,
+            unused_since: now - age,
+            leftovers_before: now - DAY,
+            dry_run: false,
+        }
+    }
+
+    #[test]
+    fn young_chunks_stay_and_those_that_somebody_relies_on() {
+        let blob: Vec<u8> = (0..640u32).flat_map(u32::to_le_bytes).collect();
+        let index = index_of(&blob, 64);
+        let room = tempfile::tempdir().unwrap();
+        let (store, directory) = directory_store(room.path());
+        fill(&store, &blob, &index);
+        let path =
+            |number: usize| directory.join(StorageForm::Compressed.path_of(&index.items[number].id).as_str());
+        for number in 10..40 {
+            let file = std::fs::File::options().write(true).open(path(number)).unwrap();
+            file.set_modified(SystemTime::now() - DAY * 2).unwrap();
+        }
+        let relied_upon = index.items[39].id;
+        assert!(store.rely_on(&relied_upon).unwrap());
+        let keep = ChunkSet::default();
+        let mut listed = Vec::new();
+        let mut list = |chunk: &Listed| {
+            listed.push(chunk.id);
+            Ok(())
+        };
+        let dry = PruneOptions { dry_run: true, ..older_than(DAY, &keep) };
+        let expected = PruneStats { young: 11, removed: 29, ..PruneStats::default() };
+        let stats = with_context(2, |context, _| prune(store.backend(), &dry, &mut list, context)).unwrap();
+        assert_eq!((stats, listed.len(), chunk_files(&directory)), (expected, 29, 40));
+        let options = older_than(DAY, &keep);
+        let stats =
+            with_context(2, |context, _| prune(store.backend(), &options, &mut |_| Ok(()), context)).unwrap();
+        assert_eq!((stats, chunk_files(&directory)), (expected, 11));
+        assert!(path(39).exists());
+        // Found young only when it was about to go.
+        assert!(
+            !store.backend().remove_unless_used(&relied_upon, options.form, options.unused_since).unwrap()
+        );
+        assert!(path(39).exists());
+        assert!(!store.rely_on(&index.items[20].id).unwrap(), "what is gone cannot be relied upon");
+    }
 
     #[test]
     fn defect_50_keeps_named_chunks_strays_and_what_others_are_writing() {
@@ -81,13 +173,12 @@ mod tests {
         for path in [&live, &dead, &upper] {
             std::fs::write(path, b"x").unwrap();
         }
-        let (day, now) = (std::time::Duration::from_secs(86_400), SystemTime::now());
-        std::fs::File::options().write(true).open(&dead).unwrap().set_modified(now - day * 2).unwrap();
-        let stats = with_context(2, |context, _| {
-            prune(store.backend(), StorageForm::Compressed, &keep, now - day, context)
-        })
-        .unwrap();
-        assert_eq!(stats, PruneStats { kept: 15, removed: 25, leftovers: 1 });
+        let long_ago = SystemTime::now() - DAY * 2;
+        std::fs::File::options().write(true).open(&dead).unwrap().set_modified(long_ago).unwrap();
+        let options = older_than(Duration::ZERO, &keep);
+        let stats =
+            with_context(2, |context, _| prune(store.backend(), &options, &mut |_| Ok(()), context)).unwrap();
+        assert_eq!(stats, PruneStats { kept: 15, young: 0, removed: 25, leftovers: 1 });
         assert!(live.exists() && !dead.exists() && stray.exists() && upper.exists());
         for path in [stray, upper, live] {
             std::fs::remove_file(path).unwrap();
@@ -104,7 +195,8 @@ mod tests {
         fill(&store, &blob, &index);
         let result = with_context(2, |context, cancel| {
             cancel.cancel();
-            prune(store.backend(), StorageForm::Compressed, &ChunkSet::default(), SystemTime::now(), context)
+            let keep = ChunkSet::default();
+            prune(store.backend(), &older_than(Duration::ZERO, &keep), &mut |_| Ok(()), context)
         });
         assert!(matches!(result, Err(Error::Interrupted)));
         assert_eq!(chunk_files(&directory), 40);

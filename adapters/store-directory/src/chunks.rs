@@ -168,6 +168,23 @@ impl Backend for DirectoryStore {
         Ok(is_there)
     }
 
+    fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        if !self.exists(id, form)? {
+            return Ok(false);
+        }
+        // A chunk that waits for its name is as young as can be. One that has gone since was pruned.
+        match self.disk.touch(&chunk_path(&self.directory, id, form)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(self.batches.find(&(*id, form)).is_some())
+            }
+            Err(error) => {
+                log::debug!("{}: chunk {id}: time of use not noted: {error}", self.location);
+                Ok(true)
+            }
+            Ok(()) => Ok(true),
+        }
+    }
+
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
         let failed = |error: io::Error| self.error(Operation::Put, id, &error);
         let target = chunk_path(&self.directory, id, form);

@@ -3,17 +3,18 @@
 //! Only the root and directories named by four hex digits are looked into, links never followed: nowhere else
 //! can a chunk be. (Go desync walks whatever else the directory holds, too.)
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_files::{FileKind, Metadata};
+use desync_files::{FileKind, Metadata, temporary_path};
 use desync_store::{Listed, Operation, PrunableBackend, StoreError};
 
 use crate::DirectoryStore;
-use crate::names::{any_case_chunk_of, chunk_of, chunk_path, is_prefix, is_temporary};
+use crate::names::{TEMPORARY_PREFIX, any_case_chunk_of, chunk_of, chunk_path, is_prefix, is_temporary};
 
 impl DirectoryStore {
     /// The files that bear a chunk's name in this form but lie where nobody looks for it: in another
@@ -111,6 +112,36 @@ impl PrunableBackend for DirectoryStore {
             io::ErrorKind::NotFound => StoreError::missing(Operation::Remove, &self.location, id),
             _ => self.error(Operation::Remove, id, &error),
         })
+    }
+
+    /// A writer may rely on the chunk at this very moment. So it is taken away first, under the name of a
+    /// leftover, and looked at then: whoever relies on it from here on misses it and stores it anew.
+    fn remove_unless_used(
+        &self,
+        id: &ChunkId,
+        form: StorageForm,
+        since: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::missing(Operation::Remove, &self.location, id),
+            _ => self.error(Operation::Remove, id, &error),
+        };
+        let path = chunk_path(&self.directory, id, form);
+        let is_used = |path: &Path| -> io::Result<bool> {
+            let found = self.disk.symlink_metadata(path)?.ok_or(io::ErrorKind::NotFound)?;
+            Ok(found.modified > since)
+        };
+        if is_used(&path).map_err(failed)? {
+            return Ok(false);
+        }
+        let aside = temporary_path(&path, OsStr::new(TEMPORARY_PREFIX)).map_err(failed)?;
+        self.disk.rename(&path, &aside).map_err(failed)?;
+        if is_used(&aside).map_err(failed)? {
+            self.disk.rename(&aside, &path).map_err(failed)?;
+            return Ok(false);
+        }
+        self.disk.remove_file(&aside).map_err(failed)?;
+        Ok(true)
     }
 
     fn remove_leftovers(&self, older_than: SystemTime) -> Result<u64, StoreError> {

@@ -126,6 +126,10 @@ impl<B: Backend> ChunkStore for FormattedStore<B> {
         self.options.retry.run(|| self.backend.exists(id, self.form()))
     }
 
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.options.retry.run(|| self.backend.rely_on(id, self.form()))
+    }
+
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         let location = self.backend.location();
         let stored = self.converter.convert(chunk).map_err(|error| error.of_put(chunk, location))?;

@@ -61,8 +61,17 @@ impl ChunkStore for Swap {
         self.current().0.has(id)
     }
 
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.current().0.rely_on(id)
+    }
+
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         self.current().0.put(chunk)
+    }
+
+    fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        // Flushed where it was put, even if another store has its place meanwhile.
+        self.current().0.put_durably(chunk)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -24,6 +24,12 @@ pub trait Backend: Send + Sync {
     /// Whether the chunk is there. An empty file is not a chunk. Any failure to find out is an error.
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError>;
 
+    /// Whether the chunk is there; if it is, notes that somebody relies on it from now on. Stores that are
+    /// pruned by age keep it for a while then.
+    fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        self.exists(id, form)
+    }
+
     /// Keeps stored bytes under the chunk's name. They may become visible and durable only at
     /// [`Backend::flush`]; never visible before durable.
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError>;
@@ -73,6 +79,17 @@ pub trait PrunableBackend: Backend {
     /// Removes a chunk; `Missing` if it is not there.
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError>;
 
+    /// Removes a chunk unless it was stored or relied upon after `since`; says whether it was removed. Stores
+    /// that do not know remove it. `Missing` if it is not there.
+    fn remove_unless_used(
+        &self,
+        id: &ChunkId,
+        form: StorageForm,
+        _since: SystemTime,
+    ) -> Result<bool, StoreError> {
+        self.remove(id, form).map(|()| true)
+    }
+
     /// Removes what writers that died left behind and that is older than `older_than`; returns how many.
     fn remove_leftovers(&self, older_than: SystemTime) -> Result<u64, StoreError>;
 }
@@ -95,8 +112,19 @@ pub trait ChunkStore: Send + Sync {
     /// Whether the chunk is there. Any failure to find out is an error.
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError>;
 
+    /// Whether the chunk is there; see [`Backend::rely_on`] for what it notes.
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.has(id)
+    }
+
     /// Keeps a chunk; see [`Backend::write`] for when it becomes visible.
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError>;
+
+    /// Keeps a chunk, and returns once it is visible and durable.
+    fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        self.put(chunk)?;
+        self.flush()
+    }
 
     /// Returns once everything put before is visible and durable.
     fn flush(&self) -> Result<(), StoreError>;
@@ -118,8 +146,14 @@ impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         (**self).has(id)
     }
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        (**self).rely_on(id)
+    }
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         (**self).put(chunk)
+    }
+    fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        (**self).put_durably(chunk)
     }
     fn flush(&self) -> Result<(), StoreError> {
         (**self).flush()
@@ -142,8 +176,14 @@ impl<S: ChunkStore + ?Sized> ChunkStore for &S {
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         (**self).has(id)
     }
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        (**self).rely_on(id)
+    }
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         (**self).put(chunk)
+    }
+    fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        (**self).put_durably(chunk)
     }
     fn flush(&self) -> Result<(), StoreError> {
         (**self).flush()
@@ -162,6 +202,9 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     }
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         (**self).exists(id, form)
+    }
+    fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        (**self).rely_on(id, form)
     }
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
         (**self).write(id, form, stored)

@@ -66,7 +66,7 @@ impl<S: ChunkStore> WriteOnce<S> {
 
     fn once(&self, id: &ChunkId, put: impl FnOnce() -> Result<(), StoreError>) -> Result<bool, StoreError> {
         let Some(claim) = self.shard(id).claim(id) else { return Ok(false) };
-        let known = self.store.has(id)?;
+        let known = self.store.rely_on(id)?;
         if !known {
             put()?;
         }
@@ -142,6 +142,10 @@ impl<S: ChunkStore> ChunkStore for WriteOnce<S> {
 
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         Ok(self.shard(id).state().kept.contains(id) || self.store.has(id)?)
+    }
+
+    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        Ok(self.shard(id).state().kept.contains(id) || self.store.rely_on(id)?)
     }
 
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {

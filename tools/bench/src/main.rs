@@ -16,6 +16,7 @@
 //! | `process` | running a process and what it cost |
 //! | `report` | medians and tables |
 //! | `picture` | bars |
+//! | `servers` | `chunk-server` beside nginx, with `--servers` |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
 mod bounds;
@@ -26,6 +27,7 @@ mod place;
 mod process;
 mod program;
 mod report;
+mod servers;
 mod xfs;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +55,9 @@ struct Options {
     /// Only jobs whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Measure chunk-server beside nginx, instead of the jobs; needs nginx, wrk and two processors
+    #[arg(long)]
+    servers: bool,
     /// The program under test
     #[arg(long, value_name = "PATH", default_value = "target/release/desync")]
     own: PathBuf,
@@ -99,6 +104,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     let images = Images::find(&options.corpus)?;
+    if options.servers {
+        return servers::run(&options.own, &images, &options.corpus, options.rounds);
+    }
     let programs = programs(options)?;
     let wants = |group| options.groups.contains(&group);
     let is_asked = |job: &&Job| {

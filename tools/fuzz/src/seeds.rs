@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use desync_core::chunking::ChunkSizes;
-use desync_core::format::{FeatureFlags, Index, IndexHeader, IndexItem, StorageForm};
+use desync_core::format::{CipherKind, FeatureFlags, Index, IndexHeader, IndexItem, KeyLabel, StorageForm};
 use desync_core::protocol::link::{Answer, Ask, LINK_VERSION, LinkServer, Question};
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_test_kit::golden;
@@ -25,6 +25,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "link" => links(),
         "updater" => updates(),
         "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
+        "request-path" => request_paths(),
         _ => Vec::new(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -97,6 +98,16 @@ fn updates() -> Vec<Vec<u8>> {
         input
     };
     (1..5).map(update).collect()
+}
+
+/// Paths of chunks in every form, and some that wander.
+fn request_paths() -> Vec<Vec<u8>> {
+    let id = ChunkId([0xab; 32]);
+    let key = KeyLabel { cipher: CipherKind::Aes256Gcm, key_id: [1, 2, 3, 4] };
+    let forms = [StorageForm::Compressed, StorageForm::Plain, StorageForm::Compressed.encrypted(key)];
+    let chunks = forms.map(|form| format!("/{}", form.path_of(&id)));
+    let others = ["//a/./../b%2f%00", "/a/b/index.caibx"].map(str::to_owned);
+    chunks.into_iter().chain(others).map(String::into_bytes).collect()
 }
 
 /// A question for an index, and its answer twice.

@@ -51,6 +51,24 @@ Examples:
   desync serve-link -s /srv/store firmware.caibx /dev/ttyUSB0
   desync serve-link -s /srv/store firmware.caibx tcp:127.0.0.1:4000";
 
+#[cfg(feature = "server")]
+pub(super) const CHUNK_SERVER: &str = "\
+Examples:
+  desync chunk-server -s /srv/store -l :8080
+  desync chunk-server -s /srv/store -l :https --cert host.pem --key host.key --log requests.log
+  desync chunk-server --store-file stores.json -l :8080 --metrics 127.0.0.1:9100
+  desync chunk-server -s /srv/store -w -l 10.0.0.1:8080 --skip-verify-write=false
+
+Clients name the store http://HOST:PORT/";
+
+#[cfg(feature = "server")]
+pub(super) const INDEX_SERVER: &str = "\
+Examples:
+  desync index-server -s /srv/indexes -l :8081
+  desync index-server -s /srv/indexes -w -l :8081
+
+Clients name an index http://HOST:PORT/NAME";
+
 pub(super) const CHUNK: &str = "\
 Examples:
   desync chunk image.img
@@ -136,7 +154,8 @@ Examples:
 pub(super) const PRUNE: &str = "\
 Examples:
   desync prune -s /srv/store current.caibx previous.caibx
-  desync prune -s /srv/store --yes *.caibx";
+  desync prune -s /srv/store --yes *.caibx
+  desync prune -s /srv/store --grace-period 1h --dry-run *.caibx | wc -l";
 
 pub(super) const CONFIG: &str = "\
 Examples:

@@ -14,6 +14,8 @@ mod mounting;
 mod pflag;
 mod program;
 mod reading;
+#[cfg(feature = "server")]
+mod servers;
 mod serving;
 mod shared;
 mod transfer;
@@ -37,10 +39,12 @@ pub(crate) use program::ConfigArgs;
 #[cfg(feature = "manual")]
 pub(crate) use program::{CompletionArgs, ManpageArgs};
 pub(crate) use reading::{CatArgs, InfoArgs, InspectChunksArgs, ListChunksArgs, VerifyIndexArgs};
+#[cfg(feature = "server")]
+pub(crate) use servers::{ChunkServerArgs, IndexServerArgs, ServerArgs};
 pub(crate) use serving::PullArgs;
 #[cfg(feature = "serve-link")]
 pub(crate) use serving::ServeLinkArgs;
-#[cfg(any(feature = "fuse", feature = "trees"))]
+#[cfg(any(feature = "fuse", feature = "server", feature = "trees"))]
 pub(crate) use shared::SourceArgs;
 pub(crate) use shared::{ChunkSizeArg, IgnoreArgs, ProfileArg, StoreArgs};
 pub(crate) use transfer::{CacheArgs, ChopArgs};
@@ -96,6 +100,10 @@ pub(crate) enum Command {
     Pull(PullArgs),
     #[cfg(feature = "serve-link")]
     ServeLink(ServeLinkArgs),
+    #[cfg(feature = "server")]
+    ChunkServer(ChunkServerArgs),
+    #[cfg(feature = "server")]
+    IndexServer(IndexServerArgs),
     Config(ConfigArgs),
     #[cfg(feature = "manual")]
     Manpage(ManpageArgs),
@@ -119,6 +127,10 @@ impl Command {
             Self::Prune(args) => &args.stores,
             #[cfg(feature = "serve-link")]
             Self::ServeLink(args) => &args.stores,
+            #[cfg(feature = "server")]
+            Self::ChunkServer(args) => &args.stores,
+            #[cfg(feature = "server")]
+            Self::IndexServer(args) => &args.stores,
             #[cfg(feature = "fuse")]
             Self::MountIndex(args) => &args.blob.stores,
             #[cfg(feature = "fuse")]

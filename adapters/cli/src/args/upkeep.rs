@@ -1,6 +1,7 @@
 //! The commands that look after a store: `verify` and `prune`.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use super::help;
 use super::shared::StoreArgs;
@@ -30,8 +31,11 @@ pub(crate) struct VerifyArgs {
 /// Remove the chunks of a store that no index names
 ///
 /// Reads all indexes first, asks, then removes every chunk that none of them names, and what writers that
-/// died left behind more than a day ago. Only chunks in the store's form are looked at. Do not prune while
-/// something is being stored: its index is not among yours yet.
+/// died left behind more than a day ago. Only chunks in the store's form are looked at.
+///
+/// Chunks that were stored, or found there by a `make`, within the grace period stay: the index that names
+/// them may not be among yours yet. So other programs may write to a local store meanwhile, if they take less
+/// time than that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::PRUNE)]
 pub(crate) struct PruneArgs {
@@ -46,6 +50,14 @@ pub(crate) struct PruneArgs {
     /// Do not ask
     #[arg(short = 'y', long, value_parser = notation::boolean)]
     pub(crate) yes: Option<bool>,
+
+    /// Keep chunks that were stored or relied upon less than this long ago [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = notation::duration)]
+    pub(crate) grace_period: Option<Duration>,
+
+    /// Print the IDs of the chunks that would be removed, and remove nothing
+    #[arg(long, value_parser = notation::boolean)]
+    pub(crate) dry_run: Option<bool>,
 
     #[command(flatten)]
     pub(crate) stores: StoreArgs,

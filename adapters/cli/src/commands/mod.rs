@@ -4,11 +4,15 @@ mod cache;
 mod cat;
 mod chop;
 mod chunk;
+#[cfg(feature = "server")]
+mod chunk_server;
 #[cfg(feature = "manual")]
 mod completion;
 mod config;
 mod extract;
 mod ignored;
+#[cfg(feature = "server")]
+mod index_server;
 mod info;
 mod input;
 mod inspect_chunks;
@@ -32,12 +36,16 @@ mod prune;
 mod pull;
 #[cfg(feature = "serve-link")]
 mod serve_link;
+#[cfg(feature = "server")]
+mod server;
 #[cfg(feature = "trees")]
 mod tar;
 #[cfg(feature = "trees")]
 mod untar;
 mod verify;
 mod verify_index;
+
+use desync_core::DigestKind;
 
 use crate::args::Command;
 use crate::session::Session;
@@ -75,10 +83,23 @@ pub(crate) fn run(command: Command, session: &Session) -> anyhow::Result<()> {
         Command::Pull(args) => pull::run(&args, session),
         #[cfg(feature = "serve-link")]
         Command::ServeLink(args) => serve_link::run(&args, session),
+        #[cfg(feature = "server")]
+        Command::ChunkServer(args) => chunk_server::run(&args, session),
+        #[cfg(feature = "server")]
+        Command::IndexServer(args) => index_server::run(&args, session),
         Command::Config(args) => config::run(&args, session),
         #[cfg(feature = "manual")]
         Command::Manpage(args) => manpage::run(&args),
         #[cfg(feature = "manual")]
         Command::Completion(args) => completion::run(&args),
+    }
+}
+
+/// The digests that may name the chunks of a store: it does not say which, and may hold chunks of both.
+fn digests(session: &Session) -> &'static [DigestKind] {
+    match session.digest {
+        None => &[DigestKind::Sha512_256, DigestKind::Sha256],
+        Some(DigestKind::Sha512_256) => &[DigestKind::Sha512_256],
+        Some(DigestKind::Sha256) => &[DigestKind::Sha256],
     }
 }

@@ -4,8 +4,9 @@ use std::io::{self, BufRead, Read, Write};
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
-use desync_engine::{ChunkSet, prune};
+use desync_engine::{ChunkSet, PruneOptions, prune};
 use desync_files::Durability;
+use desync_store::Listed;
 
 use crate::args::PruneArgs;
 use crate::indexes;
@@ -13,7 +14,8 @@ use crate::output::{self, ProgressDisplay};
 use crate::session::Session;
 use crate::settings::{Location, one_location, workers};
 
-/// How old the temporary file of a writer must be to be taken for a leftover.
+/// How old the temporary file of a writer must be to be taken for a leftover, and how long chunks stay that
+/// somebody relied upon, unless told otherwise.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longest answer that is read.
@@ -29,18 +31,39 @@ pub(super) fn run(args: &PruneArgs, session: &Session) -> anyhow::Result<()> {
     let store = stores.single(&location)?;
     let Some(backend) = store.prunable() else { bail!("store '{location}' does not support pruning") };
     let keep: ChunkSet = indexes::ids(&locations, session)?.into();
-    let agreed =
-        args.yes.unwrap_or(false) || ask(&keep, &location, &mut io::stdin().lock(), &mut output::stdout())?;
+    let dry_run = args.dry_run.unwrap_or(false);
+    let agreed = dry_run
+        || args.yes.unwrap_or(false)
+        || ask(&keep, &location, &mut io::stdin().lock(), &mut output::stdout())?;
     if !agreed {
         return Ok(());
     }
     let progress = ProgressDisplay::from_environment();
     let context = session.context(workers, &progress);
-    let leftovers_before = SystemTime::now() - GRACE;
-    let stats = prune(backend, store.form(), &keep, leftovers_before, &context)?;
+    let before = |age: Duration| SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    let options = PruneOptions {
+        form: store.form(),
+        keep: &keep,
+        unused_since: before(args.grace_period.unwrap_or(GRACE)),
+        leftovers_before: before(GRACE),
+        dry_run,
+    };
+    let mut out = output::stdout();
+    let mut told = Ok(());
+    let mut tell = |chunk: &Listed| {
+        if dry_run && told.is_ok() {
+            told = writeln!(out, "{}", chunk.id);
+        }
+        if told.is_ok() { Ok(()) } else { Err(desync_engine::Error::Interrupted) }
+    };
+    let pruned = prune(backend, &options, &mut tell, &context);
+    told?;
+    let stats = pruned?;
+    out.flush()?;
     log::info!(
-        "{} chunks kept, {} removed, {} leftovers removed",
+        "{} chunks kept, {} too young, {} removed, {} leftovers removed",
         stats.kept,
+        stats.young,
         stats.removed,
         stats.leftovers
     );

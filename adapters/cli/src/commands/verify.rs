@@ -1,11 +1,11 @@
 //! `verify`.
 
 use anyhow::bail;
-use desync_core::DigestKind;
 use desync_engine::{BadChunk, VerifyOptions, verify_store};
 use desync_files::Durability;
 use desync_store::ErrorKind;
 
+use super::digests;
 use crate::args::{StoreArgs, VerifyArgs};
 use crate::output::{self, ProgressDisplay};
 use crate::session::Session;
@@ -33,15 +33,6 @@ pub(super) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
         bail!("{} of {} chunks in '{location}' are bad", stats.bad, stats.checked);
     }
     Ok(())
-}
-
-/// A store does not say which digest names its chunks, and may hold chunks of both.
-fn digests(session: &Session) -> &'static [DigestKind] {
-    match session.digest {
-        None => &[DigestKind::Sha512_256, DigestKind::Sha256],
-        Some(DigestKind::Sha512_256) => &[DigestKind::Sha512_256],
-        Some(DigestKind::Sha256) => &[DigestKind::Sha256],
-    }
 }
 
 /// One line about a bad chunk: what is wrong with it and, with `--repair`, what became of it.

@@ -7,11 +7,11 @@ mod file;
 mod glob;
 mod matching;
 mod model;
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "server"))]
 mod store_file;
 
 pub(crate) use file::{ConfigFile, load, write};
 pub(crate) use matching::clean as clean_path;
 pub(crate) use model::{Config, StoreOptions};
-#[cfg(feature = "fuse")]
+#[cfg(any(feature = "fuse", feature = "server"))]
 pub(crate) use store_file::load as load_store_file;

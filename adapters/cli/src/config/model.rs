@@ -302,7 +302,7 @@ impl<'a> Section<'a> {
         self.value(key, "a string", |value| value.as_str().map(str::to_owned))
     }
 
-    #[cfg(feature = "fuse")]
+    #[cfg(any(feature = "fuse", feature = "server"))]
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
         let texts = |value: &Value| {
             let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));

@@ -69,6 +69,23 @@ impl Location {
         Path::new(&self.0)
     }
 
+    /// For a store of indexes: the location of one in it. A query stays behind the path.
+    #[cfg(feature = "server")]
+    pub(crate) fn joined(&self, name: &str) -> Self {
+        let text = self.0.as_encoded_bytes();
+        let query = self.scheme_word().and_then(|_| text.iter().position(|b| *b == b'?'));
+        let path = prefix(&self.0, query.unwrap_or(text.len()));
+        let mut joined = path.clone();
+        if !path.as_encoded_bytes().ends_with(b"/") {
+            joined.push("/");
+        }
+        joined.push(name);
+        if let (Some(query), Some(text)) = (query, self.0.to_str()) {
+            joined.push(&text[query..]);
+        }
+        Self(joined)
+    }
+
     /// For an index: the location of the store it lies in, against which config keys are matched.
     pub(crate) fn parent(&self) -> Self {
         let mut text = self.0.as_encoded_bytes();
@@ -151,6 +168,19 @@ mod tests {
             assert_eq!(Location::new(given).to_string(), shown);
         }
         assert_eq!(Location::new("http://me:hunter2@h").secret_text(), "http://me:hunter2@h");
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn defect_45_a_query_stays_behind_the_path() {
+        for (store, index) in [
+            ("/srv", "/srv/x"),
+            ("/srv/?", "/srv/?/x"),
+            ("http://h/p/", "http://h/p/x"),
+            ("s3+https://h/b?lookup=path", "s3+https://h/b/x?lookup=path"),
+        ] {
+            assert_eq!(Location::new(store).joined("x"), Location::new(index));
+        }
     }
 
     #[test]

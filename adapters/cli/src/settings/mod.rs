@@ -17,7 +17,9 @@ pub(crate) mod location;
 pub(crate) mod notation;
 mod profile;
 mod seeds;
-#[cfg(feature = "fuse")]
+#[cfg(feature = "server")]
+mod server;
+#[cfg(any(feature = "fuse", feature = "server"))]
 mod source;
 mod stores;
 
@@ -34,7 +36,9 @@ pub(crate) use profile::Profile;
 #[cfg(feature = "trees")]
 pub(crate) use seeds::of_archives as archive_seeds;
 pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, named as named_seeds};
-#[cfg(feature = "fuse")]
+#[cfg(feature = "server")]
+pub(crate) use server::{ListenAddress, ServerSetting};
+#[cfg(any(feature = "fuse", feature = "server"))]
 pub(crate) use source::{SourceLocations, SourceSetting};
 pub(crate) use stores::{StoreOverrides, at_least_one, list, one_location, optional_location, workers};
 

@@ -46,7 +46,7 @@ fn every_command_works_on_an_encrypted_store() {
         ok(&["verify", "-s", "store"]);
         room.write("empty", b"");
         room.ok(&["make", "-s", "plain", "empty.caibx", "empty"]);
-        ok(&["prune", "-y", "-s", "store", "empty.caibx"]);
+        ok(&["prune", "-y", "--grace-period=0", "-s", "store", "empty.caibx"]);
         assert_eq!(room.files("store"), [foreign]);
     }
 }

@@ -12,6 +12,8 @@ mod program;
 mod progress;
 mod reading;
 mod room;
+#[cfg(feature = "server")]
+mod servers;
 mod serving;
 mod signals;
 mod upkeep;

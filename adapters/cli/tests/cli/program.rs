@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::room::Room;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "make",
     "extract",
     "tar",
@@ -24,6 +24,8 @@ const COMMANDS: [&str; 22] = [
     "prune",
     "pull",
     "serve-link",
+    "chunk-server",
+    "index-server",
     "config",
     "manpage",
     "completion",

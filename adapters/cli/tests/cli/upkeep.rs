@@ -70,11 +70,17 @@ fn prune_asks_and_keeps_what_is_named() {
          you want to delete all other chunks from 'store'?\n[y/N]: "
     );
     for answer in ["", "\n", "n\n"] {
-        let run = room.run_with_stdin(&["prune", "-s", "store", "v2.caibx"], answer.as_bytes());
+        let run =
+            room.run_with_stdin(&["prune", "--grace-period=0", "-s", "store", "v2.caibx"], answer.as_bytes());
         assert_eq!((run.code, run.stdout, run.stderr.as_str()), (Some(0), question.clone().into_bytes(), ""));
         assert_eq!(room.files("store"), all);
     }
-    let run = room.run_with_stdin(&["prune", "-s", "store", "v2.caibx"], b"y\n");
+    let dry = room.ok_text(&["prune", "--grace-period=0", "--dry-run", "-s", "store", "v2.caibx"]);
+    assert_eq!(dry.lines().count(), all.len() - unique);
+    assert!(dry.lines().all(|id| !ids.contains(id) && all.iter().any(|file| file.contains(id))));
+    let young = room.run_with_stdin(&["prune", "-s", "store", "v2.caibx"], b"y\n");
+    assert!(young.code == Some(0) && room.files("store") == all, "chunks stay for a day");
+    let run = room.run_with_stdin(&["prune", "--grace-period=0", "-s", "store", "v2.caibx"], b"y\n");
     assert_eq!((run.code, run.stdout), (Some(0), question.into_bytes()));
     assert_eq!(room.files("store").len(), unique);
     room.ok(&["extract", "-s", "store", "v2.caibx", "out"]);
@@ -85,7 +91,9 @@ fn prune_asks_and_keeps_what_is_named() {
 fn prune_with_all_indexes_removes_nothing() {
     let room = room_with_two_versions();
     let all = room.files("store");
-    assert!(room.ok(&["prune", "--yes", "-s", "store", "v2.caibx", "blob.caibx"]).is_empty());
+    assert!(
+        room.ok(&["prune", "--yes", "--grace-period=0", "-s", "store", "v2.caibx", "blob.caibx"]).is_empty()
+    );
     assert_eq!(room.files("store"), all);
     room.write("broken.caibx", b"x");
     room.fails(1, &["prune", "-y", "-s", "store", "v2.caibx", "broken.caibx"]);

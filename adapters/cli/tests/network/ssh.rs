@@ -175,7 +175,7 @@ fn sftp_is_a_store_like_any_other() {
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     std::fs::File::open(place.room.path("remote/0000/.tmp-cacnk.1")).unwrap().set_modified(old).unwrap();
     place.room.write("remote/0000/.tmp-cacnk.2", b"new");
-    place.ok("", &["prune", "-n", "1", "-y", "-s", &store, "small.caibx"]);
+    place.ok("", &["prune", "-n", "1", "-y", "--grace-period=0", "-s", &store, "small.caibx"]);
     let left = place.room.files("remote");
     assert!(left.contains(&stray) && left.contains(&"remote/0000/.tmp-cacnk.2".to_owned()), "{left:?}");
     assert!(!left.contains(&"remote/0000/.tmp-cacnk.1".to_owned()) && left.len() < made.len(), "{left:?}");

@@ -293,7 +293,7 @@ fn foreign_files_in_a_store_are_left_alone() {
     mkfifo(&room, "store/zzzz/fifo");
     room.ok(&["extract", "-s", "store", "blob.caibx", "out"]);
     room.ok(&["verify", "-s", "store"]);
-    assert_eq!(run(&room, &["prune", "-y", "-s", "store", "empty.caibx"]).code, Some(0));
+    assert_eq!(run(&room, &["prune", "-y", "--grace-period=0", "-s", "store", "empty.caibx"]).code, Some(0));
     let left = room.files("store");
     for path in &foreign {
         assert!(left.contains(path), "{path} is gone");

@@ -133,8 +133,8 @@ fn defect_27_every_working_command_ends_promptly_and_leaves_nothing_half_done() 
         &["chop", "-n", "1", "-s", "elsewhere", "many.caibx", "many"],
         &["cache", "-n", "1", "-s", "many-chunks", "-c", "elsewhere", "many.caibx"],
         &["verify", "-n", "1", "-s", "many-chunks"],
-        &["prune", "-s", "many-chunks", "many.caibx"],
-        &["prune", "-y", "-s", "many-chunks", "-"],
+        &["prune", "--grace-period=0", "-s", "many-chunks", "many.caibx"],
+        &["prune", "-y", "--grace-period=0", "-s", "many-chunks", "-"],
     ];
     room.write("old", b"the old file");
     let reset = || {
@@ -171,8 +171,8 @@ fn a_working_prune_ends_too() {
             }
         }
     };
-    interrupt(&room, &["prune", "-y", "-s", "store", "empty.caibx"], Signal::INT, &fill);
-    room.ok(&["prune", "-y", "-s", "store", "empty.caibx"]);
+    interrupt(&room, &["prune", "-y", "--grace-period=0", "-s", "store", "empty.caibx"], Signal::INT, &fill);
+    room.ok(&["prune", "-y", "--grace-period=0", "-s", "store", "empty.caibx"]);
     assert!(room.files("store").is_empty());
 }
 

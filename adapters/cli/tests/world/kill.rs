@@ -189,7 +189,7 @@ fn cache() {
 #[test]
 fn prune() {
     let scene = Scene::new();
-    let args = ["prune", "-y", "-s", "store", "old.caibx"];
+    let args = ["prune", "-y", "--grace-period=0", "-s", "store", "old.caibx"];
     let reset = || scene.reset("store", "both");
     let check = |when: &str| {
         scene.verify("store", when);

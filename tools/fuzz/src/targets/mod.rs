@@ -8,6 +8,7 @@ mod kernels;
 mod link;
 mod planner;
 mod protocol;
+mod request_path;
 mod updater;
 mod url;
 
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "kernels", run: kernels::run, len_max: 2 << 10 },
     Target { name: "planner", run: planner::run, len_max: 8 << 10 },
     Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
+    Target { name: "request-path", run: request_path::run, len_max: 256 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },
     Target { name: "updater", run: updater::run, len_max: 4 << 10 },
     Target { name: "url", run: url::run, len_max: 512 },
