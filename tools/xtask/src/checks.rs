@@ -69,8 +69,8 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
         }
     }
     let libraries = c_programs::TARGETS.map(|target| ("c-library", target));
-    let probe = ("updater-probe", BARE_TARGETS[0]);
-    for (board, target) in BOARDS.into_iter().chain(libraries).chain([probe]) {
+    let probes = ["updater-probe", "ram-probe"].map(|probe| (probe, BARE_TARGETS[0]));
+    for (board, target) in BOARDS.into_iter().chain(libraries).chain(probes) {
         let lints = ["clippy", "--release", "--package", board, "--target", target, "--", "-D", "warnings"];
         run(in_targets(&mut cargo(&lints)))?;
     }

@@ -1,33 +1,45 @@
-//! What the updater takes: `targets/updater-probe`, linked three times over and looked at.
+//! What the updater takes: firmware that is built to be measured.
 //!
-//! One firmware has the updater, one has nothing: the difference in flash is the updater's. A third links only if
-//! the updater has no way to panic.
+//! Of `targets/updater-probe`, one firmware has the updater and one has nothing: the difference in flash is the
+//! updater's. A third links only if the updater has no way to panic. `targets/ram-probe` is run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::shell::{cargo, run, workspace_root};
+use crate::shell::{cargo, output, program, run, workspace_root};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 
 /// Bytes of flash that the updater adds to an empty firmware.
 pub(crate) fn updater_flash() -> anyhow::Result<u64> {
-    let built = build()?;
+    let built = build("updater-probe")
+        .context("if the_updater_can_panic is what the linker misses, it can: see no_panic.rs")?;
     let (with, without) = (flash(&built.join("updater-probe"))?, flash(&built.join("empty-probe"))?);
     with.checked_sub(without).context("a firmware with the updater is smaller than one without")
 }
 
-/// Builds all three; gives the folder they are in.
-fn build() -> anyhow::Result<PathBuf> {
+/// Bytes of memory that an update takes, stack and all that it is given, chunks of 256 KiB among them: what an
+/// emulated board with 128 KiB finds of its stack to have been used.
+pub(crate) fn updater_ram() -> anyhow::Result<u64> {
+    let firmware = build("ram-probe")?.join("ram-probe");
+    let mut emulator = program("timeout", &["120", "qemu-system-arm", "-M", "netduinoplus2", "-nographic"]);
+    emulator.args(["-monitor", "none", "-serial", "none"]);
+    emulator.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(firmware);
+    let said = output(&mut emulator)?;
+    let ram = said.lines().find_map(|line| line.strip_prefix("ram: "));
+    ram.with_context(|| format!("the firmware says: {said}"))?.trim().parse().context("bytes of memory")
+}
+
+/// Builds a package of firmware; gives the folder that its programs are in.
+fn build(package: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace_root().join("target/firmware");
-    let mut command = cargo(&["build", "--quiet", "--release", "--package", "updater-probe"]);
+    let mut command = cargo(&["build", "--quiet", "--release", "--package", package]);
     command.args(["--target", TARGET]).current_dir(workspace_root().join("targets"));
     // Flags for the host would take the place of the firmware's own.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    run(command.env("CARGO_TARGET_DIR", &folder))
-        .context("if the_updater_can_panic is what the linker misses, it can: see no_panic.rs")?;
+    run(command.env("CARGO_TARGET_DIR", &folder))?;
     Ok(folder.join(TARGET).join("release"))
 }
 

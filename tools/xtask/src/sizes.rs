@@ -28,9 +28,10 @@ fn program(board: usize) -> anyhow::Result<Sizes> {
     Ok(Sizes::from([("program".to_owned(), program.metadata()?.len())]))
 }
 
-/// What the updater adds to a firmware.
+/// What the updater adds to a firmware, and what an update takes.
 fn updater() -> anyhow::Result<Sizes> {
-    Ok(Sizes::from([("flash".to_owned(), probe::updater_flash()?)]))
+    let (flash, ram) = (probe::updater_flash()?, probe::updater_ram()?);
+    Ok(Sizes::from([("flash".to_owned(), flash), ("ram".to_owned(), ram)]))
 }
 
 /// Measures everything, prints it, and fails if anything is above its budget.
