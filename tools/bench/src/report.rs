@@ -162,19 +162,22 @@ impl Report {
     }
 
     fn write_kernels(&self, text: &mut String) -> std::fmt::Result {
-        for (place, Speeds { what, kernels }) in self.kernels.iter().enumerate() {
-            if place == 0 {
-                writeln!(text, "GB/s of one core (CPU time of the thread), and times the first:\n")?;
-                writeln!(text, "| |{} |", " kernel | GB/s | × |".repeat(kernels.len()))?;
-                writeln!(text, "|---|{}", "---|---:|---:|".repeat(kernels.len()))?;
-            }
-            write!(text, "| {what} |")?;
-            for kernel in kernels {
-                write!(text, " {} | {:.2} | {:.2} |", kernel.name, kernel.gigabytes, kernel.ratio)?;
-            }
-            writeln!(text)?;
+        if self.kernels.is_empty() {
+            return Ok(());
         }
-        if self.kernels.is_empty() { Ok(()) } else { writeln!(text) }
+        writeln!(text, "GB/s of one core (CPU time of the thread), and times the first kernel:\n")?;
+        writeln!(text, "| work | kernel | GB/s | × |\n|---|---|---:|---:|")?;
+        for Speeds { what, kernels } in &self.kernels {
+            for (place, kernel) in kernels.iter().enumerate() {
+                let what = if place == 0 { what } else { "" };
+                writeln!(
+                    text,
+                    "| {what} | {} | {:.2} | {:.2} |",
+                    kernel.name, kernel.gigabytes, kernel.ratio
+                )?;
+            }
+        }
+        writeln!(text)
     }
 
     fn write_bounds(&self, text: &mut String) -> std::fmt::Result {
@@ -186,18 +189,22 @@ impl Report {
             "CPU seconds (user and system) of commands on one worker, and of the parts that they cannot"
         )?;
         writeln!(text, "leave out, by the same libraries in another process:\n")?;
-        writeln!(text, "| command | CPU | parts | CPU of parts | × | bound | GB/s | peak MiB |")?;
-        writeln!(text, "|---|---:|---|---:|---:|---:|---:|---:|")?;
+        writeln!(
+            text,
+            "| command | CPU | parts | CPU of parts | × | bound | × with reading | GB/s | peak MiB |"
+        )?;
+        writeln!(text, "|---|---:|---|---:|---:|---:|---:|---:|---:|")?;
         for bound in &self.bounds {
             writeln!(
                 text,
-                "| {} | {:.3} | {} | {:.3} | {:.2} | {:.2} | {:.2} | {:.0} |",
+                "| {} | {:.3} | {} | {:.3} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
                 bound.command,
                 bound.cpu_seconds,
                 bound.parts,
                 bound.parts_seconds,
                 bound.ratio(),
                 bound.limit,
+                bound.cpu_seconds / (bound.parts_seconds + bound.reading_seconds),
                 bound.gigabytes,
                 mebibytes(bound.peak_bytes)
             )?;
