@@ -64,6 +64,19 @@ impl Session {
         Ok(Self { config, config_file, digest, cancel, kernels, overrides, connections, budget, working_dir })
     }
 
+    /// The same with the config file as it is now, for what is opened while a command runs.
+    ///
+    /// # Errors
+    /// A config file that cannot be used.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn renewed(&self) -> anyhow::Result<Self> {
+        let config = config::load(self.config_file.as_ref(), false)?;
+        let (config_file, cancel) = (self.config_file.clone(), self.cancel.clone());
+        let (overrides, budget) = (self.overrides.clone(), Arc::clone(&self.budget));
+        let working_dir = self.working_dir.clone();
+        Ok(Self { config, config_file, cancel, overrides, budget, working_dir, ..*self })
+    }
+
     /// What is needed to open the stores of this command.
     ///
     /// # Errors

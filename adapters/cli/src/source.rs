@@ -31,6 +31,11 @@ impl<'a> Source<'a> {
         Ok(Self { setting, open: Box::new(open), store })
     }
 
+    /// Whether there is a store file, which may change.
+    pub(crate) const fn can_change(&self) -> bool {
+        matches!(self.setting, SourceSetting::File(_))
+    }
+
     /// The store to serve from.
     pub(crate) const fn store(&self) -> &Arc<Swap> {
         &self.store
@@ -40,7 +45,7 @@ impl<'a> Source<'a> {
     /// user is told and nothing changes. Without a store file, nothing is done. Answers whether the stores are other
     /// ones now.
     pub(crate) fn reload(&self) -> bool {
-        if matches!(self.setting, SourceSetting::Fixed(_)) {
+        if !self.can_change() {
             return false;
         }
         match self.setting.locations().and_then(|locations| (self.open)(&locations)) {

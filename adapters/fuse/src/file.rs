@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use desync_engine::{Blob, ReadAhead};
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags,
-    ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, Request,
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
+    LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen,
+    ReplyStatfs, Request,
 };
 
 use crate::handles::Handles;
-use crate::reading;
+use crate::{reading, session};
 
 /// The number of the file; the root has the one that FUSE gives it.
 const FILE: INodeNo = INodeNo(2);
@@ -65,6 +66,11 @@ impl BlobFile {
 }
 
 impl Filesystem for BlobFile {
+    fn init(&mut self, _request: &Request, kernel: &mut KernelConfig) -> std::io::Result<()> {
+        session::configure(kernel);
+        Ok(())
+    }
+
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.attributes(FILE).filter(|_| parent == INodeNo::ROOT && name == self.name) {
             Some(attributes) => reply.entry(&FOREVER, &attributes, Generation(0)),

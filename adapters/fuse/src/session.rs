@@ -5,11 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use fuser::{Config, Filesystem, MountOption, Session, SessionUnmounter};
+use fuser::{Config, Filesystem, KernelConfig, MountOption, Session, SessionUnmounter};
 use rustix::mount::UnmountFlags;
 
 /// Threads that take the kernel's requests. They wait for nothing, so few are enough.
 const THREADS: usize = 2;
+
+/// Requests that the kernel may have under way for what it reads ahead: sixteen readers keep as many busy.
+const BACKGROUND: u16 = 64;
+
+/// What every file system here wishes from the kernel.
+pub(crate) fn configure(kernel: &mut KernelConfig) {
+    // A kernel that refuses is slower, and as right.
+    let _ = kernel.set_max_background(BACKGROUND);
+}
 
 /// Something that is mounted.
 #[derive(Debug)]

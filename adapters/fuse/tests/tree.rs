@@ -113,7 +113,8 @@ fn assert_shown(at: &Path, path: &Path, node: &Node, bytes: &[u8]) {
         NodeContent::Socket => assert!(found.file_type().is_socket()),
         NodeContent::Directory => {}
     }
-    for xattr in &node.xattrs {
+    let lists: Vec<_> = desync_tree::access_lists(node).collect();
+    for xattr in node.xattrs.iter().chain(&lists) {
         let mut value = vec![0; xattr.value.len() + 1];
         let len = rustix::fs::lgetxattr(&full, OsStr::from_bytes(&xattr.name), &mut value[..]).unwrap();
         assert_eq!(value[..len], xattr.value, "{path:?}");
@@ -122,7 +123,12 @@ fn assert_shown(at: &Path, path: &Path, node: &Node, bytes: &[u8]) {
     let len = rustix::fs::llistxattr(&full, &mut names[..]).unwrap();
     let listed = names[..len].split_inclusive(|byte| *byte == 0).count();
     let own = usize::from(node.fcaps.is_some()) + usize::from(node.selinux.is_some());
-    assert_eq!(listed, node.xattrs.len() + own, "{path:?}: {}", String::from_utf8_lossy(&names[..len]));
+    assert_eq!(
+        listed,
+        node.xattrs.len() + lists.len() + own,
+        "{path:?}: {}",
+        String::from_utf8_lossy(&names[..len])
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Source: Linux `include/uapi/linux/posix_acl_xattr.h`: version 2, then entries of tag, permissions and id, all
 //! little-endian, sorted by tag and id.
 
-use desync_core::format::catar::{Acl, AclEntry, DefaultAcl};
+use desync_core::format::catar::{Acl, AclEntry, DefaultAcl, Node, Xattr};
 
 use crate::Owners;
 
@@ -90,6 +90,13 @@ pub(crate) fn access_value(acl: &Acl, permissions: u32) -> Option<Vec<u8>> {
 /// The attribute of a default list.
 pub(crate) fn default_value(acl: &DefaultAcl) -> Vec<u8> {
     value(acl.user_obj, acl.group_obj, acl.other, acl.mask, &acl.users, &acl.groups)
+}
+
+/// The access lists of a node, as the extended attributes that the kernel has them in.
+pub fn attributes(node: &Node) -> impl Iterator<Item = Xattr> + use<> {
+    let own = access_value(&node.acl, node.permissions).map(|value| (ACCESS, value));
+    let default = node.default_acl.as_ref().map(|list| (DEFAULT, default_value(list)));
+    own.into_iter().chain(default).map(|(name, value)| Xattr { name: name.to_vec(), value })
 }
 
 fn value(

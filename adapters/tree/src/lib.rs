@@ -25,6 +25,7 @@ mod tar_input;
 mod tar_output;
 mod unpack;
 
+pub use acl::attributes as access_lists;
 pub use archive::ArchiveWriter;
 pub use desync_engine::Error;
 pub use mtree::MtreeWriter;

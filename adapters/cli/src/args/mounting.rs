@@ -30,8 +30,8 @@ pub(crate) struct MountIndexArgs {
 ///
 /// The tree of a .catar archive, or of one behind a .caidx index, appears in the directory, read-only: files,
 /// directories, links and devices with their owners, times and extended attributes. Names are found by the
-/// archive's own tables, so of an index only what is touched is fetched. Access lists and names of owners are not
-/// shown. Stays in the foreground until it is unmounted, interrupted (Ctrl-C) or terminated.
+/// archive's own tables, so of an index only what is touched is fetched. Names of owners and attributes of chattr
+/// are not shown. Stays in the foreground until it is unmounted, interrupted (Ctrl-C) or terminated.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::MOUNT)]
 pub(crate) struct MountArgs {

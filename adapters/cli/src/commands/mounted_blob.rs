@@ -18,7 +18,7 @@ use crate::settings::{CopyOnReadSetting, Location, SourceLocations, SourceSettin
 use crate::source::Source;
 
 /// Bytes of decoded chunks that are kept in memory. The kernel keeps what was read; this is for what is read next.
-const CACHE_LEN: u64 = 48 << 20;
+const CACHE_LEN: u64 = 32 << 20;
 
 /// A blob, the stores it comes from, and where the state of its copy-on-read file is kept.
 pub(super) struct MountedBlob<'a> {
@@ -32,9 +32,14 @@ impl<'a> MountedBlob<'a> {
     ///
     /// # Errors
     /// Flags that contradict each other, and whatever cannot be opened.
-    pub(super) fn open(index: &OsStr, args: &MountedBlobArgs, session: &'a Session) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        index: &OsStr,
+        args: &'a MountedBlobArgs,
+        session: &'a Session,
+    ) -> anyhow::Result<Self> {
         let workers = workers(args.stores.concurrency)?;
-        let stores = session.stores(&args.stores, Durability::Sync)?;
+        // Flags that contradict each other are told before anything is opened.
+        session.stores(&args.stores, Durability::Sync)?;
         let setting = SourceSetting::new(&args.source, args.store_file.as_ref())?;
         let copy_on_read = CopyOnReadSetting::new(
             args.cor_file.as_ref(),
@@ -44,6 +49,8 @@ impl<'a> MountedBlob<'a> {
         )?;
 
         let open = move |locations: &SourceLocations| -> anyhow::Result<_> {
+            let session = session.renewed()?;
+            let stores = session.stores(&args.stores, Durability::Sync)?;
             stores.source(&locations.stores, locations.cache.as_ref())
         };
         let source = Source::open(setting, open)?;
@@ -73,6 +80,10 @@ fn open_file(setting: &CopyOnReadSetting, index: &Index) -> anyhow::Result<(Opti
 }
 
 impl Housekeeping for MountedBlob<'_> {
+    fn uses_hang_up(&self) -> bool {
+        self.source.can_change() || self.state.is_some()
+    }
+
     fn reload(&self) {
         if self.source.reload() {
             self.blob.store_changed();

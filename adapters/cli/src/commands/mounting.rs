@@ -18,6 +18,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// What is done for a mount besides answering its readers.
 pub(super) trait Housekeeping {
+    /// Whether a hang-up asks for something. If not it means what it always does: the terminal is gone, so end.
+    fn uses_hang_up(&self) -> bool;
+
     /// Reads what may have changed again.
     fn reload(&self);
 
@@ -27,6 +30,10 @@ pub(super) trait Housekeeping {
 
 /// An archive in a file needs nothing.
 impl Housekeeping for () {
+    fn uses_hang_up(&self) -> bool {
+        false
+    }
+
     fn reload(&self) {}
 
     fn save(&self) -> anyhow::Result<()> {
@@ -70,15 +77,15 @@ pub(super) fn serve(
                 keeper.save()?;
                 return result.with_context(|| format!("{shown}"));
             }
-            Ok(Happening::Asked(Request::Stop)) | Err(RecvTimeoutError::Disconnected) => {
+            Ok(Happening::Asked(Request::Reload)) if keeper.uses_hang_up() => {
+                keeper.reload();
+                warn(keeper.save());
+            }
+            Ok(Happening::Asked(_)) | Err(RecvTimeoutError::Disconnected) => {
                 // Saved first: unmounting may take longer than there is time.
                 let saved = keeper.save();
                 mounted.unmount().map_err(|error| anyhow!("unmount {shown}: {error}"))?;
                 return saved;
-            }
-            Ok(Happening::Asked(Request::Reload)) => {
-                keeper.reload();
-                warn(keeper.save());
             }
             Err(RecvTimeoutError::Timeout) => warn(keeper.save()),
         }

@@ -77,8 +77,8 @@ fn sixteen_processes_read_right_or_fail_while_the_store_fails_and_is_exchanged()
 }
 
 #[test]
-fn defect_86_state_is_saved_however_a_mount_ends() {
-    let test = "mounting::defect_86_state_is_saved_however_a_mount_ends";
+fn defect_86_a_mount_ends_at_every_wish_and_saves_its_state() {
+    let test = "mounting::defect_86_a_mount_ends_at_every_wish_and_saves_its_state";
     in_mount_namespace(test, &[], |_| {
         let (room, blob) = scene();
         room.create_dir("empty");
@@ -105,6 +105,10 @@ fn defect_86_state_is_saved_however_a_mount_ends() {
             assert_eq!(mount.ended(), (Some(0), String::new()), "{name}");
             assert!(room.read("cor") == blob, "{name}");
         }
+        // Where a hang-up asks for nothing it ends the mount (defect_28).
+        let mount = Mount::start(&room, "blob.raw", &["mount-index", "-s", "store", "blob.raw.caibx", "mnt"]);
+        mount.signal(Signal::HUP);
+        assert_eq!(mount.ended(), (Some(0), String::new()));
         // Killed, after a hang-up had the state saved.
         std::fs::remove_file(room.path("state")).unwrap();
         let mount = Mount::start(&room, "blob.raw", &args("store"));
@@ -123,6 +127,33 @@ fn defect_86_state_is_saved_however_a_mount_ends() {
         mount.signal(Signal::INT);
         assert_eq!(mount.ended(), (Some(0), String::new()));
         assert!(in_use.read_at(&mut [0], 0).is_err() || in_use.metadata().is_ok());
+    });
+}
+
+#[test]
+fn defect_48_a_hang_up_has_the_config_read_again_too() {
+    in_mount_namespace("mounting::defect_48_a_hang_up_has_the_config_read_again_too", &[], |_| {
+        let (room, blob) = scene();
+        room.write("plain.json", br#"{"store-options": {"plain": {"uncompressed": true}}}"#);
+        room.create_dir("plain");
+        let plain = ["--config", "plain.json", "make", "--no-sync", "-m", SMALL_CHUNKS, "-s", "plain"];
+        room.ok(&[&plain[..], &["again.caibx", "blob"]].concat());
+        room.write("c.json", b"{}");
+        write_store_file(&room, "plain");
+        let args =
+            ["--config", "c.json", "mount-index", "--store-file", "stores.json", "blob.raw.caibx", "mnt"];
+        let mount = Mount::start(&room, "blob.raw", &args);
+        // Nobody said that chunks are plain there.
+        assert!(std::fs::read(room.path("mnt/blob.raw")).is_err());
+        std::fs::copy(room.path("plain.json"), room.path("c.json")).unwrap();
+        mount.signal(Signal::HUP);
+        let start = std::time::Instant::now();
+        while !std::fs::read(room.path("mnt/blob.raw")).is_ok_and(|bytes| bytes == blob) {
+            assert!(start.elapsed() < Duration::from_secs(30), "the config is not read again");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        mount.signal(Signal::TERM);
+        assert_eq!(mount.ended().0, Some(0));
     });
 }
 

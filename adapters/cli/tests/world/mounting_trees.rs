@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use desync_test_kit::mounts::{in_mount_namespace, run};
 use desync_test_kit::prng;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::mounts::{Mount, Readers, read_if_reader, write_store_file};
 use crate::room::Room;
@@ -83,6 +85,31 @@ fn assert_same(room: &Room) {
     assert_eq!(&value[..len], b"value");
 }
 
+/// A mount at `slow` that shows the room's store once more, in `slow/store`, and can be stopped. The store itself is at
+/// `packed/store` then.
+struct SlowStore(Child);
+
+impl SlowStore {
+    fn start(room: &Room) -> Self {
+        room.create_dir("packed");
+        room.create_dir("slow");
+        fs::rename(room.path("store"), room.path("packed/store")).unwrap();
+        room.create_dir("store");
+        casync(room, "packed.caidx", "packed");
+        room.write("packed.catar", &room.ok(&["cat", "-s", "store", "packed.caidx"]));
+        let mut command = room.command(&["mount", "packed.catar", "slow"]);
+        let child = command.stderr(File::create(room.path("slow-said")).unwrap()).spawn().unwrap();
+        while !room.path("slow/store").exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self(child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+}
+
 #[test]
 fn a_tree_is_shown_as_it_was_packed() {
     in_mount_namespace("mounting_trees::a_tree_is_shown_as_it_was_packed", &["casync"], |_| {
@@ -135,46 +162,56 @@ fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
     }
     in_mount_namespace(test, &["casync"], |_| {
         let room = scene();
-        // The store once more behind another mount, which can be stopped.
-        room.create_dir("packed");
-        room.create_dir("slow");
-        fs::rename(room.path("store"), room.path("packed/store")).unwrap();
-        room.create_dir("store");
-        casync(&room, "packed.caidx", "packed");
-        room.write("packed.catar", &room.ok(&["cat", "-s", "store", "packed.caidx"]));
-        let mut command = room.command(&["mount", "packed.catar", "slow"]);
-        let mut slow = command.stderr(File::create(room.path("slow-said")).unwrap()).spawn().unwrap();
-        while !room.path("slow/store").exists() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        let to_slow = |signal| {
-            rustix::process::kill_process(rustix::process::Pid::from_child(&slow), signal).unwrap();
-        };
+        let mut slow = SlowStore::start(&room);
         write_store_file(&room, "slow/store");
         let args = ["mount", "-e", "0", "--store-file", "stores.json", "tree.caidx", "mnt"];
         let mount = Mount::start(&room, "a", &args);
         let readers = Readers::start(&room, test);
         for _ in 0..3 {
-            to_slow(Signal::STOP);
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            slow.signal(Signal::STOP);
+            std::thread::sleep(Duration::from_millis(300));
             // Whoever asked the store that hangs waits for it; everybody else goes on.
             write_store_file(&room, "packed/store");
             mount.signal(Signal::HUP);
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200));
             assert!(room.path("mnt/a/deep/zeros").symlink_metadata().is_ok());
-            to_slow(Signal::CONT);
+            slow.signal(Signal::CONT);
             write_store_file(&room, "slow/store");
             mount.signal(Signal::HUP);
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200));
         }
         let (right, failed) = readers.end();
         assert!(right > 100 && failed == 0, "{right} right, {failed} failed");
         assert_same(&room);
         mount.signal(Signal::INT);
         assert_eq!(mount.ended(), (Some(0), String::new()));
-        to_slow(Signal::TERM);
-        assert_eq!(slow.wait().unwrap().code(), Some(0));
+        slow.signal(Signal::TERM);
+        assert_eq!(slow.0.wait().unwrap().code(), Some(0));
     });
+}
+
+#[test]
+fn defect_86_a_mount_in_use_ends_while_its_store_hangs() {
+    in_mount_namespace(
+        "mounting_trees::defect_86_a_mount_in_use_ends_while_its_store_hangs",
+        &["casync"],
+        |_| {
+            let room = scene();
+            let mut slow = SlowStore::start(&room);
+            let mount = Mount::start(&room, "a", &["mount", "-s", "slow/store", "tree.caidx", "mnt"]);
+            slow.signal(Signal::STOP);
+            let mut reader =
+                Command::new("cat").arg(room.path("mnt/big")).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(reader.try_wait().unwrap().is_none(), "nothing hangs");
+            mount.signal(Signal::INT);
+            assert_eq!(mount.ended().0, Some(0));
+            assert!(!reader.wait().unwrap().success());
+            slow.signal(Signal::CONT);
+            slow.signal(Signal::TERM);
+            assert_eq!(slow.0.wait().unwrap().code(), Some(0));
+        },
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use core::ops::Range;
 use desync_core::format::catar::{Content, DeviceNumber, Found, Node, Xattr};
+use desync_tree::access_lists;
 use fuser::{FileAttr, FileType, INodeNo};
 
 /// Block size told, in bytes.
@@ -71,9 +72,10 @@ fn time(nanoseconds: i64) -> SystemTime {
 
 /// All extended attributes, those with records of their own included.
 pub(super) fn extended(node: Node) -> Vec<Xattr> {
+    let lists = access_lists(&node);
     let own = [("security.capability", node.fcaps), ("security.selinux", node.selinux)];
     let own = own.into_iter().filter_map(|(name, value)| Some(Xattr { name: name.into(), value: value? }));
-    node.xattrs.into_iter().chain(own).collect()
+    node.xattrs.into_iter().chain(own).chain(lists).collect()
 }
 
 /// The part of a file of so many bytes that a read asks for, as a range of the archive.

@@ -28,6 +28,7 @@ use fuser::{
 };
 
 use crate::handles::Handles;
+use crate::session;
 pub use content::Content;
 use inodes::Inodes;
 
@@ -246,7 +247,8 @@ fn answer_sized(value: Result<Vec<u8>, Refusal>, size: u32, reply: ReplyXattr) {
 }
 
 impl Filesystem for Tree {
-    fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
+    fn init(&mut self, _request: &Request, kernel: &mut KernelConfig) -> std::io::Result<()> {
+        session::configure(kernel);
         for wish in [
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_READDIRPLUS_AUTO,
@@ -254,7 +256,7 @@ impl Filesystem for Tree {
             InitFlags::FUSE_CACHE_SYMLINKS,
         ] {
             // A kernel that cannot is slower, and as right.
-            let _ = config.add_capabilities(wish);
+            let _ = kernel.add_capabilities(wish);
         }
         Ok(())
     }
