@@ -20,12 +20,25 @@ pub(crate) enum Task {
     Extract { seed: bool },
     /// Second image read through a mount, from mounting it to the end of the program.
     Mount,
+    /// The tree in the first image into an archive, or into chunks in an empty store.
+    Tar { index: bool },
+    /// The same tree out of an archive, or out of chunks.
+    Untar { index: bool },
+    /// The same tree listed.
+    Mtree,
     /// Every chunk of a store that has both.
     Verify,
     /// First image against its index.
     VerifyIndex,
     /// Cuts and names of the first image, printed.
     Chunk,
+}
+
+impl Task {
+    /// Whether it is about the tree in the first image, not the image.
+    pub(crate) const fn is_of_a_tree(self) -> bool {
+        matches!(self, Self::Tar { .. } | Self::Untar { .. } | Self::Mtree)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +71,11 @@ pub(crate) const JOBS: &[Job] = &[
     on_xfs("extract, seed, XFS", Task::Extract { seed: true }, None),
     job("mount-index, -n 1", Task::Mount, Some(1)),
     job("mount-index", Task::Mount, None),
+    job("tar", Task::Tar { index: false }, None),
+    job("tar -i, fresh", Task::Tar { index: true }, None),
+    job("untar", Task::Untar { index: false }, None),
+    job("untar -i", Task::Untar { index: true }, None),
+    job("mtree of a tree", Task::Mtree, None),
     job("verify, -n 1", Task::Verify, Some(1)),
     job("verify", Task::Verify, None),
     job("verify-index, -n 1", Task::VerifyIndex, Some(1)),

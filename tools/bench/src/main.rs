@@ -14,6 +14,7 @@
 //! | `program` | how each program is asked for a job |
 //! | `place` | stores, seeds and outputs of one program on one file system |
 //! | `process` | running a process and what it cost |
+//! | `tree` | the tree in an image, and its archives |
 //! | `report` | medians and tables |
 //! | `picture` | bars |
 //! | `servers` | `chunk-server` beside nginx, with `--servers` |
@@ -28,6 +29,7 @@ mod process;
 mod program;
 mod report;
 mod servers;
+mod tree;
 mod xfs;
 
 use std::path::{Path, PathBuf};
@@ -217,12 +219,18 @@ fn measure(
         for (number, (program, place)) in programs.iter().zip(places).enumerate() {
             let Some(mut command) = program.command(job, place, images) else { continue };
             eprintln!("{} {}/{rounds}: {}", job.name, round + 1, program.name);
+            if job.task.is_of_a_tree() {
+                tree::plant(program, place, images)?;
+            }
             place.prepare(job)?;
             let cost = process::measure(&mut command, &place.folder)
                 .with_context(|| format!("{}: {}", program.name, job.name))?;
             row.add(number, cost);
             if matches!(job.task, Task::Extract { .. }) && round == 0 {
                 place.check_output(images)?;
+            }
+            if matches!(job.task, Task::Untar { .. }) && round == 0 {
+                tree::check_output(place)?;
             }
         }
     }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::jobs::{Job, Task};
 use crate::process;
 use crate::program::Program;
+use crate::tree::TreePlace;
 
 /// The two versions of the image.
 pub(crate) struct Images {
@@ -28,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) seed: PathBuf,
     pub(crate) seed_index: PathBuf,
     pub(crate) output: PathBuf,
+    /// The tree in the first image, and its archives.
+    pub(crate) tree: TreePlace,
     /// A store that is emptied for each run of a fresh `make`.
     full_store: PathBuf,
 }
@@ -81,6 +84,7 @@ impl Place {
             seed: folder.join("seed"),
             seed_index: folder.join("seed.caibx"),
             output: folder.join("output"),
+            tree: TreePlace::within(folder),
             full_store: store.clone(),
             store,
         }
@@ -128,6 +132,9 @@ impl Place {
         }
         for path in [&self.output, &self.made] {
             remove(path)?;
+        }
+        if job.task.is_of_a_tree() {
+            self.tree.prepare()?;
         }
         Ok(())
     }

@@ -63,6 +63,9 @@ impl Program {
             Task::Make { .. } => "make",
             Task::Extract { .. } => "extract",
             Task::Mount => "mount-index",
+            Task::Tar { .. } => "tar",
+            Task::Untar { .. } => "untar",
+            Task::Mtree => "mtree",
             Task::Verify => "verify",
             Task::VerifyIndex => "verify-index",
             Task::Chunk => "chunk",
@@ -81,6 +84,19 @@ impl Program {
                 command.arg(&place.second_index).arg(&place.output)
             }
             Task::Mount => command.arg("-s").arg(&place.store).arg(&place.second_index),
+            Task::Tar { index } => {
+                if index {
+                    command.args(["-i", "-s"]).arg(&place.tree.fresh_store);
+                }
+                command.arg(place.tree.made(index)).arg(&place.tree.folder)
+            }
+            Task::Untar { index } => {
+                if index {
+                    command.args(["-i", "-s"]).arg(&place.tree.store);
+                }
+                command.arg(place.tree.archive(index)).arg(&place.output)
+            }
+            Task::Mtree => command.arg(&place.tree.folder),
             Task::Verify => command.arg("-s").arg(&place.store),
             Task::VerifyIndex => command.arg(&place.seed_index).arg(&images.first),
             Task::Chunk => command.arg(&images.first),
@@ -101,9 +117,41 @@ impl Program {
                 }
                 command.arg(&place.second_index).arg(&place.output);
             }
+            Task::Tar { index } => {
+                command.arg("make");
+                if index {
+                    command.arg(format!("--store={}", place.tree.fresh_store.display()));
+                }
+                command.arg(place.tree.made(index)).arg(&place.tree.folder);
+            }
+            Task::Untar { index } => {
+                command.arg("extract");
+                if index {
+                    command.arg(format!("--store={}", place.tree.store.display()));
+                }
+                command.arg(place.tree.archive(index)).arg(&place.output);
+            }
+            Task::Mtree => {
+                command.arg("mtree").arg(&place.tree.folder);
+            }
             Task::Mount | Task::Verify | Task::VerifyIndex | Task::Chunk => return None,
         }
         Some(command)
+    }
+
+    /// Archives the tree, as a file or keeping its chunks.
+    pub(crate) fn archive(&self, place: &Place, index: bool) -> Command {
+        let mut command = Command::new(&self.path);
+        match (self.kind, index) {
+            (Kind::Casync, false) => command.arg("make"),
+            (Kind::Casync, true) => {
+                command.arg("make").arg(format!("--store={}", place.tree.store.display()))
+            }
+            (Kind::Desync, false) => command.arg("tar"),
+            (Kind::Desync, true) => command.args(["tar", "-i", "-s"]).arg(&place.tree.store),
+        };
+        command.arg(place.tree.archive(index)).arg(&place.tree.folder);
+        command
     }
 
     /// Makes an index of an image, keeping its chunks.

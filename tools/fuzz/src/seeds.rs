@@ -9,7 +9,8 @@ use desync_core::protocol::link::{Answer, Ask, LINK_VERSION, LinkServer, Questio
 use desync_core::{ChunkId, DigestKind, Limits};
 use desync_test_kit::golden;
 
-/// Inputs for a target: golden data, then what lies in `seeds/<target>/` (inputs that failed once).
+/// Inputs for a target: golden data, then what lies in `seeds/<target>/` (inputs that failed once; streams of GNU
+/// tar and bsdtar).
 ///
 /// # Panics
 /// If they cannot be read.
@@ -24,6 +25,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "protocol" => sessions(),
         "link" => links(),
         "updater" => updates(),
+        "archive" => archives(),
+        "restore" => archives().into_iter().step_by(9).collect(),
         "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
         "request-path" => request_paths(),
         _ => Vec::new(),
@@ -35,6 +38,14 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         seeds.extend(paths.iter().map(|path| fs::read(path).unwrap()));
     }
     seeds
+}
+
+/// Archives of casync with all metadata and with few, and hand-made ones; the long ones aside.
+fn archives() -> Vec<Vec<u8>> {
+    let good = ["mini/mini-default.catar", "mini/mini-unix.catar", "mini/mini-fat.catar"].map(golden::read);
+    let made = golden::members("bad.tar").into_iter().filter(|member| member.name.ends_with(".catar"));
+    let short = made.map(|member| member.content).filter(|content| content.len() < 1 << 12);
+    good.into_iter().chain(short).collect()
 }
 
 /// Locations with everything a location can have.

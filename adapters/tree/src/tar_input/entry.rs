@@ -162,7 +162,8 @@ fn id(id: u64) -> Result<u32, String> {
 fn time(text: Option<&[u8]>, header: u64) -> Result<i64, String> {
     let seconds = |seconds: i64| seconds.checked_mul(1_000_000_000);
     let nanoseconds = match text {
-        None => i64::try_from(header).ok().and_then(seconds),
+        // GNU's headers hold times before 1970 as a negative number of 64 bits.
+        None => seconds(header.cast_signed()),
         Some(text) => str::from_utf8(text).ok().and_then(decimal),
     };
     nanoseconds.filter(|time| *time != -1).ok_or_else(|| "a time that cannot be stored".to_owned())

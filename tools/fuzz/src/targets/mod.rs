@@ -1,5 +1,6 @@
 //! The targets: one file for each decoder. A panic is a finding.
 
+mod archive;
 mod chunk_name;
 mod chunker;
 mod decoders;
@@ -9,6 +10,7 @@ mod link;
 mod planner;
 mod protocol;
 mod request_path;
+mod trees;
 mod updater;
 mod url;
 
@@ -37,6 +39,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request-path", run: request_path::run, len_max: 256 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },
     Target { name: "updater", run: updater::run, len_max: 4 << 10 },
+    Target { name: "archive", run: archive::run, len_max: 8 << 10 },
+    Target { name: "restore", run: trees::run_restore, len_max: 8 << 10 },
+    Target { name: "tar-input", run: trees::run_tar, len_max: 16 << 10 },
     Target { name: "url", run: url::run, len_max: 512 },
 ];
 
