@@ -1,18 +1,21 @@
-//! Starting firmware under QEMU, with a deadline.
+//! Starting firmware under QEMU, with a deadline, and ending it the hard way.
 
 use std::fs;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use crate::Firmware;
+use crate::{Firmware, Line};
 
-const QEMU: &str = "qemu-system-arm";
+/// How long any run may take, on a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(300);
 
-/// An emulator that is installed.
+/// Emulators that are installed.
 #[derive(Clone, Copy, Debug)]
 pub struct Emulator(());
 
@@ -23,44 +26,174 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// What it printed by semihosting.
     pub output: String,
+    /// What it complained of, and the emulator.
+    pub errors: String,
     /// What it sent over its second UART: frames of defmt.
     pub log: Vec<u8>,
 }
 
+/// A board that runs. Dropping it takes its power away.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    folder: PathBuf,
+    terminal: Option<PathBuf>,
+    output: Option<thread::JoinHandle<String>>,
+    errors: Option<thread::JoinHandle<String>>,
+}
+
 impl Emulator {
-    /// Finds it; none if it is not installed.
+    /// Finds both; none if one is not installed.
     #[must_use]
     pub fn find() -> Option<Self> {
-        let version =
-            Command::new(QEMU).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        version.is_ok_and(|status| status.success()).then_some(Self(()))
+        let is_there = |qemu: &str| {
+            let mut version = Command::new(qemu);
+            version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+            version.status().is_ok_and(|status| status.success())
+        };
+        (is_there("qemu-system-arm") && is_there("qemu-system-riscv32")).then_some(Self(()))
     }
 
-    /// Runs firmware to its end; `folder` takes the log meanwhile.
+    /// Finds them, or says that a test is skipped; in CI they must be there.
+    ///
+    /// # Panics
+    /// In CI.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+    pub fn find_or_skip() -> Option<Self> {
+        let found = Self::find();
+        if found.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "QEMU is missing");
+            eprintln!("SKIPPED: QEMU is missing; `cargo xtask setup` installs it");
+        }
+        found
+    }
+
+    /// Starts firmware with the flash and the line of a folder, and words on its command line.
     ///
     /// # Errors
-    /// When the emulator cannot be started, or does not end by the deadline: it is then stopped.
-    pub fn run(self, firmware: &Firmware, folder: &Path, deadline: Duration) -> anyhow::Result<Outcome> {
-        let log = folder.join("uart1");
-        let mut qemu = Command::new(QEMU);
-        qemu.args(["-M", firmware.board.name, "-display", "none", "-monitor", "none", "-serial", "none"]);
-        qemu.arg("-serial").arg(format!("file:{}", log.display()));
-        qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(&firmware.elf);
-        let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = qemu.spawn().with_context(|| format!("cannot start {QEMU}"))?;
-        let output = read_in_background(child.stdout.take());
+    /// When the emulator cannot be started, or does not name its terminal.
+    pub fn start(
+        self,
+        firmware: &Firmware,
+        folder: &Path,
+        line: &Line,
+        words: &[&str],
+    ) -> anyhow::Result<Running> {
+        let board = firmware.board;
+        let socket = folder.join("line");
+        if socket.exists() {
+            fs::remove_file(&socket)?;
+        }
+        let mut qemu = Command::new(board.qemu);
+        qemu.args(board.machine).args(["-display", "none", "-monitor", "none"]);
+        qemu.args(["-serial", &line.argument(), "-serial", "file:log"]);
+        let words: String = words.iter().map(|word| format!(",arg={word}")).collect();
+        qemu.arg("-semihosting-config").arg(format!("enable=on,target=native,arg=firmware{words}"));
+        qemu.arg("-kernel").arg(&firmware.elf).current_dir(folder);
+        qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = qemu.spawn().with_context(|| format!("cannot start {}", board.qemu))?;
+        let (names, name) = mpsc::channel();
+        let output = read_output(child.stdout.take(), names);
         let errors = read_in_background(child.stderr.take());
-        let ended = wait_until(&mut child, Instant::now() + deadline)?;
-        let output = output.join().unwrap_or_default() + &errors.join().unwrap_or_default();
-        let Some(code) = ended else {
-            bail!("{} did not end in {deadline:?}: {output}", firmware.board.name)
+        let mut running = Running {
+            child,
+            folder: folder.to_owned(),
+            terminal: None,
+            output: Some(output),
+            errors: Some(errors),
         };
-        let log = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-        Ok(Outcome { code, output, log })
+        match line {
+            Line::Socket => wait_for(&socket)?,
+            Line::Terminal => running.terminal = Some(name.recv_timeout(DEADLINE).context("no terminal")?),
+            Line::None | Line::Tcp(_) => {}
+        }
+        Ok(running)
+    }
+
+    /// Runs firmware to its end, without a line.
+    ///
+    /// # Errors
+    /// As [`Emulator::start`] and [`Running::end`].
+    pub fn run(self, firmware: &Firmware, folder: &Path, words: &[&str]) -> anyhow::Result<Outcome> {
+        self.start(firmware, folder, &Line::None, words)?.end()
     }
 }
 
-fn read_in_background(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandle<String> {
+impl Running {
+    /// The terminal that is its UART, if it is one.
+    #[must_use]
+    pub fn terminal(&self) -> Option<&Path> {
+        self.terminal.as_deref()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// When it does not end by a deadline: it is then stopped.
+    pub fn end(mut self) -> anyhow::Result<Outcome> {
+        let code = wait_until(&mut self.child, Instant::now() + DEADLINE)?;
+        let text = |thread: Option<thread::JoinHandle<String>>| {
+            thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+        };
+        let (output, errors) = (text(self.output.take()), text(self.errors.take()));
+        let Some(code) = code else { bail!("it did not end in {DEADLINE:?}: {output}{errors}") };
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        Ok(Outcome { code, output, errors, log })
+    }
+
+    /// Takes its power away at once, with SIGKILL; whether it ran until then.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub fn cut(mut self) -> anyhow::Result<bool> {
+        let ran = self.child.try_wait()?.is_none();
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(ran)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a file is there.
+fn wait_for(path: &Path) -> anyhow::Result<()> {
+    let deadline = Instant::now() + DEADLINE;
+    while !path.exists() {
+        if Instant::now() >= deadline {
+            bail!("{} does not appear", path.display());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Collects lines; the name of a terminal, if one is told, goes to the channel.
+fn read_output(
+    pipe: Option<impl Read + Send + 'static>,
+    names: mpsc::Sender<PathBuf>,
+) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        let Some(pipe) = pipe else { return text };
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            match line.strip_prefix("char device redirected to ").and_then(|rest| rest.split(' ').next()) {
+                // Nobody may be waiting for it.
+                Some(name) => drop(names.send(name.into())),
+                None => text.extend([&line, "\n"]),
+            }
+        }
+        text
+    })
+}
+
+fn read_in_background(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
@@ -82,6 +215,6 @@ fn wait_until(child: &mut Child, deadline: Instant) -> anyhow::Result<Option<Opt
             child.wait()?;
             return Ok(None);
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(2));
     }
 }

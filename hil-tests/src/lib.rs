@@ -1,25 +1,19 @@
-//! Firmware run on (emulated) hardware: building it for a board, starting it, catching what it says.
+//! Firmware run on (emulated) hardware: building it for a board, starting it with its flash and its line,
+//! cutting its power, and the hosts at the other end of the line.
 //!
 //! A board here is a row of [`BOARDS`]; what the firmware does lives in `targets/`, what must come of it in
 //! `tests/`.
 
+mod board;
 mod emulator;
 mod firmware;
+mod flash;
+mod host;
+mod line;
 
-pub use emulator::{Emulator, Outcome};
-pub use firmware::Firmware;
-
-/// A machine that there is firmware for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Board {
-    /// Its folder in `targets/`, the package in it, and QEMU's name for the machine.
-    pub name: &'static str,
-    /// Rust's name for its processor.
-    pub target: &'static str,
-}
-
-/// All of them.
-pub const BOARDS: [Board; 2] = [
-    Board { name: "mps2-an386", target: "thumbv7em-none-eabihf" },
-    Board { name: "mps2-an385", target: "thumbv7m-none-eabi" },
-];
+pub use board::{BOARDS, Board, Program};
+pub use emulator::{Emulator, Outcome, Running};
+pub use firmware::{Firmware, Sizes};
+pub use flash::{FlashFile, Layout, SECTOR};
+pub use host::{Host, Serving, desync};
+pub use line::Line;

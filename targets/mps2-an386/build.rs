@@ -1,6 +1,9 @@
-//! Tells the linker where this board's memory map lies.
+//! Tells the linker where the memory map of each program lies.
 
 fn main() {
-    println!("cargo:rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
-    println!("cargo:rerun-if-changed=memory.x");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/memory");
+    for (program, map) in [("smoke", "bottom"), ("bootloader", "bottom"), ("app", "image")] {
+        println!("cargo:rustc-link-arg-bin=mps2-an386-{program}=-L{folder}/{map}");
+    }
+    println!("cargo:rerun-if-changed=memory");
 }

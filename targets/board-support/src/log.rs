@@ -1,11 +1,18 @@
-//! defmt's frames over the second UART: `defmt-print -e ELF < file` decodes what `-serial file:` caught.
+//! defmt's frames over a board's second UART: `defmt-print -e ELF < file` decodes what `-serial file:` caught.
+//! A board without a second UART keeps no log.
 #![allow(unsafe_code, reason = "defmt's logger is a trait of unsafe functions over one global state")]
 
 use core::cell::UnsafeCell;
 
 use critical_section::RestoreState;
 
-use crate::cmsdk_uart::send;
+#[cfg(feature = "mps2")]
+use crate::uart::cmsdk::send_log as send;
+#[cfg(feature = "stm32f4")]
+use crate::uart::stm32::send_log as send;
+
+#[cfg(feature = "riscv-virt")]
+const fn send(_: &[u8]) {}
 
 #[defmt::global_logger]
 struct UartLogger;

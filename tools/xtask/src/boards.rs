@@ -1,6 +1,8 @@
 //! Building for machines by name: `cargo xtask board NAME`.
 //!
-//! Here: static Linux programs. They use the machine's cross compilers for the C parts and are made small by
+//! A board without Linux gets firmware, built and tried out by `hil-tests`.
+//!
+//! Static Linux programs are built here. They use the machine's cross compilers for the C parts and are made small by
 //! the profile `board` and the feature set of the same name.
 
 use std::fs;
@@ -9,8 +11,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::c_programs;
+use desync_hil_tests::{BOARDS, Board, Emulator, Firmware, Sizes};
+
 use crate::shell::{cargo, has, is_ci, program, run, workspace_root};
+use crate::{c_programs, checks};
 
 /// A machine with Linux that gets one static program.
 pub(crate) struct LinuxBoard {
@@ -66,6 +70,9 @@ pub(crate) fn build(name: &str) -> anyhow::Result<()> {
         "c-example" => return c_programs::example(),
         _ => {}
     }
+    if let Some(board) = BOARDS.iter().find(|board| board.name == name) {
+        return firmware(*board);
+    }
     let board = find(name)?;
     let built = board.build()?;
     let len = built.metadata().with_context(|| built.display().to_string())?.len();
@@ -75,6 +82,21 @@ pub(crate) fn build(name: &str) -> anyhow::Result<()> {
         eprintln!("not tried out: {} is missing; `cargo xtask setup` installs it", board.emulator);
     }
     println!("{} ({len} bytes)", built.display());
+    Ok(())
+}
+
+/// Builds the programs of a board without Linux, and updates it under the emulator from a real store.
+fn firmware(board: Board) -> anyhow::Result<()> {
+    if Emulator::find().is_some() || is_ci() {
+        checks::hil(&format!("{}_updates", board.name.replace('-', "_")))?;
+    } else {
+        eprintln!("not tried out: QEMU is missing; `cargo xtask setup` installs it");
+    }
+    for program in board.programs {
+        let built = Firmware::build(board, *program)?;
+        let Sizes { flash, ram } = built.sizes()?;
+        println!("{} ({flash} bytes of flash, {ram} of RAM)", built.elf.display());
+    }
     Ok(())
 }
 
@@ -98,7 +120,10 @@ fn blob(built: &[u8]) -> Vec<u8> {
 }
 
 fn find(name: &str) -> anyhow::Result<&'static LinuxBoard> {
-    let known = || LINUX_BOARDS.map(|board| board.name).join(", ") + ", c-library, c-example";
+    let known = || {
+        let names = LINUX_BOARDS.iter().map(|board| board.name).chain(BOARDS.iter().map(|board| board.name));
+        names.collect::<Vec<_>>().join(", ") + ", c-library, c-example"
+    };
     let found = LINUX_BOARDS.iter().find(|board| board.name == name);
     found.with_context(|| format!("no board {name:?}; there are {}", known()))
 }

@@ -2,16 +2,16 @@
 
 use std::process::Command;
 
+use desync_hil_tests::BOARDS;
+
 use crate::boards::{self, LINUX_BOARDS};
 use crate::shell::{cargo, run, workspace_root};
 use crate::steps::Steps;
 use crate::{c_programs, sizes, tidy, tools};
 
-/// Machines without an operating system that the core is built for: Cortex-M4F and Cortex-M3.
-pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv7m-none-eabi"];
-
-/// Boards that there is firmware for, and their processors.
-const BOARDS: [(&str, &str); 2] = [("mps2-an386", BARE_TARGETS[0]), ("mps2-an385", BARE_TARGETS[1])];
+/// Machines without an operating system that the core is built for: Cortex-M4F, Cortex-M3 and RV32IMAC.
+pub(crate) const BARE_TARGETS: [&str; 3] =
+    ["thumbv7em-none-eabihf", "thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
 
 /// Seconds that CI fuzzes each decoder.
 const FUZZ_SECONDS: u32 = 5;
@@ -68,9 +68,10 @@ pub(crate) fn no_std() -> anyhow::Result<()> {
             run(&mut cargo(&["build", "-p", "desync-core", "--target", target, "--features", features]))?;
         }
     }
+    let boards = BOARDS.map(|board| (board.name, board.target));
     let libraries = c_programs::TARGETS.map(|target| ("c-library", target));
     let probes = ["updater-probe", "ram-probe"].map(|probe| (probe, BARE_TARGETS[0]));
-    for (board, target) in BOARDS.into_iter().chain(libraries).chain(probes) {
+    for (board, target) in boards.into_iter().chain(libraries).chain(probes) {
         let lints = ["clippy", "--release", "--package", board, "--target", target, "--", "-D", "warnings"];
         run(in_targets(&mut cargo(&lints)))?;
     }
@@ -83,9 +84,9 @@ fn small_machines() -> anyhow::Result<()> {
     sizes::run(false)
 }
 
-/// Firmware under QEMU.
-pub(crate) fn hil() -> anyhow::Result<()> {
-    run(&mut cargo(&["test", "-p", "desync-hil-tests", "--", "--nocapture"]))
+/// Firmware under QEMU: all cases, or those with this word in their names.
+pub(crate) fn hil(word: &str) -> anyhow::Result<()> {
+    run(&mut cargo(&["test", "-p", "desync-hil-tests", "--test", "hil", "--", "--nocapture", word]))
 }
 
 /// Makes a cargo command work in the workspace of the firmware, with its build products beside ours.

@@ -45,7 +45,7 @@ enum Task {
     /// Build the core for bare machines, with and without its features, and the firmware
     NoStd,
     /// Build for a machine: armv7 and aarch64 give a static Linux program, c-library the archive for programs
-    /// in C, c-example firmware in C
+    /// in C, c-example firmware in C, and the other names the firmware of boards
     Board {
         /// Which machine
         name: String,
@@ -58,8 +58,11 @@ enum Task {
     },
     /// Write the header for programs in C anew: adapters/ffi/include/desync.h
     Header,
-    /// Run firmware on emulated machines
-    Hil,
+    /// Run firmware on emulated machines: smoke cases and updates from a real store
+    Hil {
+        /// Only cases with this word in their names
+        word: Option<String>,
+    },
     /// Fuzz every decoder, or one, for some seconds each
     Fuzz {
         /// Which decoder; all of them if left out
@@ -104,7 +107,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Board { name } => boards::build(&name),
         Task::Header => c_programs::header(),
         Task::Sizes { json } => sizes::run(json),
-        Task::Hil => checks::hil(),
+        Task::Hil { word } => checks::hil(word.as_deref().unwrap_or_default()),
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
         Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),

@@ -16,6 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("g++", "compiles libFuzzer"),
     ("casync", "the reference that tests and benchmarks compare with"),
     ("qemu-system-arm", "runs firmware"),
+    ("qemu-system-misc", "runs firmware for RISC-V"),
     ("e2fsprogs", "makes ext4 images of the corpus, and file systems for tests"),
     ("xfsprogs", "a file system with reflinks for tests"),
     ("btrfs-progs", "a file system with reflinks for tests"),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
+use desync_hil_tests::{Board, Firmware, Program};
 use serde_json::{Value, json};
 
 use crate::boards::LINUX_BOARDS;
@@ -20,8 +21,16 @@ type Sizes = BTreeMap<String, u64>;
 type Measure = fn() -> anyhow::Result<Sizes>;
 
 /// What is measured, by its name in the budgets and in the output.
-const ROWS: &[(&str, Measure)] =
-    &[("armv7", || program(0)), ("aarch64", || program(1)), ("updater-thumbv7em", updater)];
+const ROWS: &[(&str, Measure)] = &[
+    ("armv7", || program(0)),
+    ("aarch64", || program(1)),
+    ("updater-thumbv7em", updater),
+    ("mps2-an386-app", || firmware("mps2-an386", Program::App)),
+    ("mps2-an386-bootloader", || firmware("mps2-an386", Program::Bootloader)),
+    ("mps2-an385-app", || firmware("mps2-an385", Program::App)),
+    ("netduinoplus2", || firmware("netduinoplus2", Program::Updater)),
+    ("riscv32-virt", || firmware("riscv32-virt", Program::Updater)),
+];
 
 fn program(board: usize) -> anyhow::Result<Sizes> {
     let program = LINUX_BOARDS[board].build()?;
@@ -32,6 +41,12 @@ fn program(board: usize) -> anyhow::Result<Sizes> {
 fn updater() -> anyhow::Result<Sizes> {
     let (flash, ram) = (probe::updater_flash()?, probe::updater_ram()?);
     Ok(Sizes::from([("flash".to_owned(), flash), ("ram".to_owned(), ram)]))
+}
+
+/// A board's program: logs, messages and drivers included.
+fn firmware(board: &str, program: Program) -> anyhow::Result<Sizes> {
+    let sizes = Firmware::build(Board::named(board), program)?.sizes()?;
+    Ok(Sizes::from([("flash".to_owned(), sizes.flash), ("ram".to_owned(), sizes.ram)]))
 }
 
 /// Measures everything, prints it, and fails if anything is above its budget.

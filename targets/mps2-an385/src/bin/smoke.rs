@@ -1,0 +1,14 @@
+//! Smoke firmware for the MPS2 board with the AN385 image (Cortex-M3).
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+
+// A 12000-byte chunk decodes in it.
+board_support::heap!(128 << 10);
+
+#[entry]
+fn main() -> ! {
+    HEAP.init();
+    board_support::run_smoke()
+}
