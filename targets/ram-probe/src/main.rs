@@ -188,12 +188,11 @@ impl UpdateSource for Store {
     }
 }
 
-static mut DEVICE: Device = Device { small: [[0xff; SECTOR]; 4], programmed: [false; SLOT_SECTORS] };
-
 #[entry]
 fn main() -> ! {
-    // SAFETY: the only reference there ever is: `main` runs once and nothing interrupts it.
-    let device = unsafe { &mut *(&raw mut DEVICE) };
+    // The macro makes this a reference that is given out once.
+    static mut DEVICE: Device = Device { small: [[0xff; SECTOR]; 4], programmed: [false; SLOT_SECTORS] };
+    let device: &mut Device = DEVICE;
     let fetched = update(device);
     let ram = stack_peak();
     let slot = block_on(boot::start(device, &LAYOUT));

@@ -16,7 +16,9 @@ use updater_probe::{BareChip, Link, WINDOW, config, get, offer, put};
 #[entry]
 fn main() -> ! {
     put(update());
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// What an update does, and what a bootloader decides; it reads and writes the journal as the update does.

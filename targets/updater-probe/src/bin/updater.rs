@@ -12,7 +12,9 @@ use updater_probe::{Chip, LAYOUT, Link, WINDOW, config, offer, put};
 #[entry]
 fn main() -> ! {
     put(update());
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Confirms the running image, and brings the next.
@@ -30,5 +32,7 @@ fn update() -> u32 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
