@@ -29,6 +29,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "restore" => archives().into_iter().step_by(9).collect(),
         "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
         "request-path" => request_paths(),
+        "config-key" => CONFIG_KEYS.map(|text| text.as_bytes().to_vec()).to_vec(),
         _ => Vec::new(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -110,6 +111,10 @@ fn updates() -> Vec<Vec<u8>> {
     };
     (1..5).map(update).collect()
 }
+
+/// Keys and locations, one above the other.
+const CONFIG_KEYS: [&str; 4] =
+    ["https://h/*/[a-c]?\nhttps://h/x/b1/", "/srv/../st*\n./store", "[^\\]-]\na", "a*b*c\nabbbc"];
 
 /// Paths of chunks in every form, and some that wander.
 fn request_paths() -> Vec<Vec<u8>> {

@@ -4,14 +4,12 @@
 //! Values never appear in messages: some are secrets.
 
 mod file;
-mod glob;
-mod matching;
 mod model;
 #[cfg(any(feature = "fuse", feature = "server"))]
 mod store_file;
 
+pub(crate) use desync_config::clean as clean_path;
 pub(crate) use file::{ConfigFile, load, write};
-pub(crate) use matching::clean as clean_path;
 pub(crate) use model::{Config, StoreOptions};
 #[cfg(any(feature = "fuse", feature = "server"))]
 pub(crate) use store_file::load as load_store_file;

@@ -12,7 +12,6 @@ use desync_store::RetryPolicy;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::matching;
 use crate::settings::{Encryption, Location, StoreOverrides};
 
 #[cfg(any(feature = "http", feature = "ssh"))]
@@ -145,7 +144,7 @@ impl Config {
     ) -> Result<StoreOptions, Ambiguous> {
         let text = location.secret_text();
         let entries = self.store_options.iter().flatten();
-        let mut matching = entries.filter(|(key, _)| matching::is_for(key, &text, working_dir));
+        let mut matching = entries.filter(|(key, _)| desync_config::is_for(key, &text, working_dir));
         let entry = matching.next().map(|(_, options)| options.clone()).unwrap_or_default();
         if matching.next().is_some() {
             return Err(Ambiguous(location.to_string()));

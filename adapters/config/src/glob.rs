@@ -4,7 +4,8 @@
 //! set, `\x` the character x itself. The whole name must match; a malformed pattern matches nothing.
 
 /// Whether `name` as a whole matches `pattern`.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
     let Some(pattern) = parse(pattern) else { return false };
     let name: Vec<char> = name.chars().collect();
     // `reachable[i]`: the pattern so far matches the first i characters. Linear in pattern × name, whatever

@@ -2,13 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::glob;
+use crate::glob;
 
 /// Whether the key of a config entry is for `location`; relative paths are relative to `working_dir`.
 ///
 /// A location with a scheme of more than one letter is compared as text, one trailing `/` aside. Anything
 /// else is a path: both sides are made absolute and cleaned first.
-pub(super) fn is_for(key: &str, location: &str, working_dir: &Path) -> bool {
+#[must_use]
+pub fn is_for(key: &str, location: &str, working_dir: &Path) -> bool {
     if has_scheme(location) {
         return glob::matches(trimmed(key), trimmed(location));
     }
@@ -30,7 +31,8 @@ fn has_scheme(text: &str) -> bool {
 }
 
 /// The same path without `.`, `..`, double and trailing slashes. The file system is not asked.
-pub(crate) fn clean(path: &Path) -> PathBuf {
+#[must_use]
+pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {
