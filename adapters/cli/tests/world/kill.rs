@@ -198,7 +198,9 @@ fn prune() {
     let kept = scene.room.files("old-chunks").len();
     let finished = |when: &str| {
         check(when);
-        assert_eq!(scene.room.files("store").len(), kept, "{when}");
+        // A chunk that was on its way out when prune was killed is a leftover now, and goes after a day.
+        let chunks = scene.room.files("store").into_iter().filter(|file| !file.contains("/.tmp-cacnk"));
+        assert_eq!(chunks.count(), kept, "{when}");
     };
     kill_often(&scene, 4, &args, reset, check, finished);
 }
