@@ -19,6 +19,10 @@ use crate::settings::{Location, Scheme};
 const KINDS: &[(Scheme, OpenIndexes)] = &[
     #[cfg(feature = "http")]
     (Scheme::Http, crate::network::http::open_http_indexes),
+    #[cfg(feature = "object")]
+    (Scheme::S3, crate::network::object::open_s3_indexes),
+    #[cfg(feature = "object")]
+    (Scheme::Gcs, crate::network::object::open_gcs_indexes),
     #[cfg(feature = "ssh")]
     (Scheme::Sftp, crate::network::ssh::open_sftp_indexes),
 ];

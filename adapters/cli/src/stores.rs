@@ -25,6 +25,12 @@ const KINDS: &[(Scheme, OpenBackend)] = &[
     (Scheme::Local, open_directory),
     #[cfg(feature = "http")]
     (Scheme::Http, crate::network::http::open_http),
+    #[cfg(feature = "object")]
+    (Scheme::S3, crate::network::object::open_s3),
+    #[cfg(feature = "object")]
+    (Scheme::Gcs, crate::network::object::open_gcs),
+    #[cfg(feature = "oci")]
+    (Scheme::Oci, crate::network::oci::open_oci),
     #[cfg(feature = "ssh")]
     (Scheme::Ssh, crate::network::ssh::open_ssh),
     #[cfg(feature = "ssh")]

@@ -1,9 +1,12 @@
 //! `prune`: removes from a store what no index names.
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::SystemTime;
 
+use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_store::{ErrorKind, Listed, PrunableBackend, StoreError};
+use desync_store::{Listed, PrunableBackend, StoreError};
 
 use crate::{ChunkSet, Context, Error, Phase};
 
@@ -51,6 +54,8 @@ pub fn prune(
     let mut failed = None;
     context.progress.begin(Phase::Pruning, 0);
     context.cancel.check()?;
+    let gathered_max = backend.removes_at_once() * context.workers.get();
+    let mut unnamed = Vec::new();
     backend.list(options.form, &mut |listed: Listed| {
         if options.keep.contains(&listed.id) {
             stats.kept += 1;
@@ -61,16 +66,17 @@ pub fn prune(
                 failed = Some(error);
                 return Ok(false);
             }
-            if remove(backend, options, &listed)? {
-                stats.removed += 1;
-            } else {
-                stats.young += 1;
+            unnamed.push(listed.id);
+            if unnamed.len() >= gathered_max {
+                remove(backend, options, &mut unnamed, &mut stats)?;
             }
         }
         context.progress.advance(1);
         Ok(!context.cancel.is_cancelled())
     })?;
     failed.map_or(Ok(()), Err)?;
+    context.cancel.check()?;
+    remove(backend, options, &mut unnamed, &mut stats)?;
     context.cancel.check()?;
     if !options.dry_run {
         stats.leftovers = backend.remove_leftovers(options.leftovers_before)?;
@@ -80,19 +86,36 @@ pub fn prune(
     Ok(stats)
 }
 
-/// Removes a chunk, unless somebody has just begun to rely on it. That somebody else was faster is fine.
+/// Removes the gathered chunks, unless somebody has just begun to rely on them, over as many requests at once as
+/// there are workers. That somebody else was faster is fine.
 fn remove(
     backend: &dyn PrunableBackend,
     options: &PruneOptions<'_>,
-    listed: &Listed,
-) -> Result<bool, StoreError> {
-    if options.dry_run {
-        return Ok(true);
-    }
-    match backend.remove_unless_used(&listed.id, options.form, options.unused_since) {
-        Err(error) if error.kind == ErrorKind::Missing => Ok(true),
-        other => other,
-    }
+    unnamed: &mut Vec<ChunkId>,
+    stats: &mut PruneStats,
+) -> Result<(), StoreError> {
+    let gathered = unnamed.len() as u64;
+    let gone = if options.dry_run { gathered } else { remove_all(backend, options, unnamed)? };
+    stats.removed += gone;
+    stats.young += gathered - gone;
+    unnamed.clear();
+    Ok(())
+}
+
+fn remove_all(
+    backend: &dyn PrunableBackend,
+    options: &PruneOptions<'_>,
+    ids: &[ChunkId],
+) -> Result<u64, StoreError> {
+    thread::scope(|scope| {
+        let parts = ids.chunks(backend.removes_at_once());
+        let remove = |part| move || backend.remove_many(part, options.form, options.unused_since);
+        let threads: Vec<_> = parts.map(|part| scope.spawn(remove(part))).collect();
+        let mut ended =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // The scope waits for every one; the first failure is the one to tell.
+        ended.try_fold(0, |gone, part| Ok(gone + part?))
+    })
 }
 
 #[cfg(test)]

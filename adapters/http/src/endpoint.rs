@@ -121,8 +121,12 @@ fn is_authority(text: &str) -> bool {
     has_host && has_port && Uri::builder().scheme("http").authority(text).path_and_query("/").build().is_ok()
 }
 
-/// Basic authentication, as a header that nobody logs.
-pub(crate) fn basic_auth(user: &str, password: &str) -> HeaderValue {
+/// Basic authentication, as the value of a header that nobody logs.
+///
+/// # Panics
+/// Never: what comes out is plain ASCII.
+#[must_use]
+pub fn basic_auth(user: &str, password: &str) -> HeaderValue {
     let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
     let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).expect("base64 is plain ASCII");
     value.set_sensitive(true);

@@ -22,7 +22,8 @@ mod tls;
 
 pub use answer::{Answer, BodyReader};
 pub use client::{Body, Client, ClientOptions, Request};
-pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use endpoint::{Endpoint, InvalidEndpoint, basic_auth};
+pub use redirect::{is_other_origin, resolve};
 #[cfg(feature = "tls")]
-pub use tls::TlsOptions;
+pub use tls::{TlsOptions, sign_rs256};
 pub use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};

@@ -16,7 +16,8 @@ pub(crate) fn is_followed(status: StatusCode, method: &Method) -> bool {
 }
 
 /// The URL that `target`, the text of a `Location`, means in an answer from `from`.
-pub(crate) fn resolve(from: &str, target: &str) -> Option<String> {
+#[must_use]
+pub fn resolve(from: &str, target: &str) -> Option<String> {
     let target = target.split('#').next()?;
     if target.starts_with("http://") || target.starts_with("https://") {
         return Some(target.to_owned());
@@ -42,7 +43,8 @@ pub(crate) fn resolve(from: &str, target: &str) -> Option<String> {
 
 /// Whether what is secret between us and `a` is none of `b`'s business. From http:// to https:// on the same
 /// host nothing is lost; the other way round it would be sent in the open.
-pub(crate) fn is_other_origin(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn is_other_origin(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (a.parse::<Uri>(), b.parse::<Uri>()) else { return true };
     let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
     let is_https = |uri: &Uri| uri.scheme_str() == Some("https");

@@ -7,7 +7,7 @@ use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
 
-use crate::{Chunk, StoreError};
+use crate::{Chunk, ErrorKind, StoreError};
 
 /// An edge of the world that keeps stored chunk bytes by name. Knows nothing of compression, digests,
 /// retries or other stores. Called from many threads.
@@ -76,7 +76,7 @@ pub trait PrunableBackend: Backend {
         found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Removes a chunk; `Missing` if it is not there.
+    /// Removes a chunk; `Missing` if it is not there, where the store can tell.
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError>;
 
     /// Removes a chunk unless it was stored or relied upon after `since`; says whether it was removed. Stores
@@ -88,6 +88,21 @@ pub trait PrunableBackend: Backend {
         _since: SystemTime,
     ) -> Result<bool, StoreError> {
         self.remove(id, form).map(|()| true)
+    }
+
+    /// Removes chunks, at most [`PrunableBackend::removes_at_once`], but for those that were stored or relied
+    /// upon after `since`; says how many are gone, those that were not there among them.
+    fn remove_many(&self, ids: &[ChunkId], form: StorageForm, since: SystemTime) -> Result<u64, StoreError> {
+        ids.iter().try_fold(0, |gone, id| match self.remove_unless_used(id, form, since) {
+            Ok(removed) => Ok(gone + u64::from(removed)),
+            Err(error) if error.kind == ErrorKind::Missing => Ok(gone + 1),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// How many chunks are removed as fast as one.
+    fn removes_at_once(&self) -> usize {
+        1
     }
 
     /// Removes what writers that died left behind and that is older than `older_than`; returns how many.

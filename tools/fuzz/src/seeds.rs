@@ -27,6 +27,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "updater" => updates(),
         "archive" => archives(),
         "restore" => archives().into_iter().step_by(9).collect(),
+        "oci" => vec![MANIFEST.into()],
         "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
         "request-path" => request_paths(),
         "config-key" => CONFIG_KEYS.map(|text| text.as_bytes().to_vec()).to_vec(),
@@ -48,6 +49,12 @@ fn archives() -> Vec<Vec<u8>> {
     let short = made.map(|member| member.content).filter(|content| content.len() < 1 << 12);
     good.into_iter().chain(short).collect()
 }
+
+/// A chunk's manifest.
+const MANIFEST: &[u8] = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+"artifactType":"application/vnd.desync.chunk.v1","config":{"mediaType":"application/vnd.oci.empty.v1+json",
+"digest":"sha256:44","size":2},"layers":[{"mediaType":"application/octet-stream","digest":"sha256:ba","size":3}],
+"annotations":{"org.opencontainers.image.title":"00ff.cacnk"}}"#;
 
 /// Locations with everything a location can have.
 const URLS: [&str; 4] = [

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use crate::boards::LINUX_BOARDS;
 use crate::c_programs;
 use crate::checks::BARE_TARGETS;
-use crate::shell::{cargo, has, is_ci, output, program, run};
+use crate::shell::{cargo, has, is_ci, output, program, run, workspace_root};
 
 /// Debian packages, and what each is for.
 const PACKAGES: &[(&str, &str)] = &[
@@ -28,6 +28,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("busybox", "its tar reads ours in tests"),
     ("python3", "its tarfile reads and writes tar in tests"),
     ("nginx-light", "a web server as store in tests, and beside ours in measurements"),
+    ("docker-registry", "a registry as store in tests"),
+    ("apache2-utils", "passwords for it"),
+    ("python3-venv", "holds moto, an S3 server for tests"),
     ("openssl", "certificates for tests"),
     ("openssh-client", "logs in to stores in tests"),
     ("openssh-server", "a store behind ssh in tests"),
@@ -51,11 +54,17 @@ const COMPONENTS: &[&str] = &["clippy", "rustfmt"];
 /// Pinned, since newer releases change their verdicts.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The newest that our Rust compiles.
+const S3S_FS: &str = "0.14.1";
+
+const MOTO: &str = "5.2.5";
+
 /// Installs what is missing, saying what.
 pub(crate) fn run_all() -> anyhow::Result<()> {
     packages(PACKAGES)?;
     toolchain()?;
-    cargo_deny()
+    cargo_deny()?;
+    s3_servers()
 }
 
 /// Installs what the demo needs, which is less.
@@ -124,6 +133,24 @@ fn toolchain() -> anyhow::Result<()> {
         run(&mut program("rustup", &["component", "add", component]))?;
     }
     Ok(())
+}
+
+/// Two servers of S3 for tests: one checks signatures, the other is Amazon's in more ways.
+fn s3_servers() -> anyhow::Result<()> {
+    if !has("s3s-fs") {
+        eprintln!("installing s3s-fs {S3S_FS}, an S3 server for tests");
+        let wanted =
+            ["install", "--quiet", "--locked", "s3s-fs", "--version", S3S_FS, "--features", "binary"];
+        run(&mut cargo(&wanted))?;
+    }
+    let moto = workspace_root().join("target/tools/moto");
+    if moto.join("bin/moto_server").exists() {
+        return Ok(());
+    }
+    eprintln!("installing moto {MOTO}, an S3 server for tests");
+    run(program("python3", &["-m", "venv"]).arg(&moto))?;
+    let package = format!("moto[server]=={MOTO}");
+    run(program("sh", &["-c", "exec \"$0\" install --quiet \"$1\""]).arg(moto.join("bin/pip")).arg(package))
 }
 
 fn cargo_deny() -> anyhow::Result<()> {

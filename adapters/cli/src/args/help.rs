@@ -8,8 +8,8 @@ them, each once. Versions of an image share most chunks: a store keeps, and a ma
 new.";
 
 pub(super) const STORES: &str = "\
-Stores and indexes are named by location: a local directory or file, or a URL with http, https, sftp, or ssh \
-(chunks only). '-' is stdin or stdout where an index is wanted. Several stores are asked in the order given; \
+Stores and indexes are named by location: a local directory or file, or a URL with http, https, sftp, \
+s3+https, gs, or, for chunks only, ssh or oci+https. '-' is stdin or stdout where an index is wanted. Several stores are asked in the order given; \
 'a|b' asks b when a fails. \
 Flags that may be repeated also take several values separated by commas; put a value that holds a comma \
 into double quotes.

@@ -105,8 +105,11 @@ pub(crate) struct ConfigError {
 
 /// Two entries for one location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("multiple store-options entries match the location \"{0}\"")]
-pub(crate) struct Ambiguous(String);
+#[error("multiple {section} entries match the location \"{location}\"")]
+pub(crate) struct Ambiguous {
+    section: &'static str,
+    location: String,
+}
 
 impl Config {
     /// Reads the JSON value of a config file.
@@ -147,7 +150,7 @@ impl Config {
         let mut matching = entries.filter(|(key, _)| desync_config::is_for(key, &text, working_dir));
         let entry = matching.next().map(|(_, options)| options.clone()).unwrap_or_default();
         if matching.next().is_some() {
-            return Err(Ambiguous(location.to_string()));
+            return Err(Ambiguous { section: "store-options", location: location.to_string() });
         }
         Ok(entry.overridden_by(overrides))
     }

@@ -39,7 +39,7 @@ pub(crate) fn open_http_indexes(
 }
 
 /// How the servers of a location are reached.
-fn client(options: &StoreOptions, session: &Session) -> ClientOptions {
+pub(super) fn client(options: &StoreOptions, session: &Session) -> ClientOptions {
     ClientOptions {
         connections: session.connections.get(),
         timeouts: options.timeouts(),

@@ -2,5 +2,9 @@
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "object")]
+pub(crate) mod object;
+#[cfg(feature = "oci")]
+pub(crate) mod oci;
 #[cfg(feature = "ssh")]
 pub(crate) mod ssh;

@@ -56,21 +56,6 @@ fn defect_22_zero_and_huge_chunk_sizes_are_refused() {
 }
 
 #[test]
-fn stores_that_are_not_built_in_are_named() {
-    let room = Room::with_blob();
-    for (location, word) in [
-        ("gs://me:xxxxx@h/s", "gs"),
-        ("s3+https://h/b", "s3+https"),
-        ("gs://b/p", "gs"),
-        ("oci+https://h/r", "oci+https"),
-    ] {
-        let given = location.replace("xxxxx", "hunter2");
-        let text = room.fails(1, &["cat", "-s", &given, "blob.caibx"]);
-        assert_eq!(text, format!("Error: store '{location}': stores of scheme {word} are not built in\n"));
-    }
-}
-
-#[test]
 fn a_closed_stdout_is_quiet_and_no_success() {
     let room = Room::with_blob();
     for args in [

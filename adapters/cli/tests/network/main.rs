@@ -5,6 +5,8 @@
 #![allow(missing_docs, reason = "a test program has no users")]
 
 mod http;
+mod object;
+mod oci;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]
 mod room;

@@ -15,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, SignatureScheme};
 
 pub(crate) use connector::TlsConnector;
 pub(crate) use failure::failure_of;
@@ -56,6 +56,17 @@ pub(crate) fn client_config(options: &TlsOptions) -> Result<ClientConfig, String
         None => builder.with_no_client_auth(),
         Some((cert, key)) => builder.with_client_cert_resolver(identity(cert, key, &provider)?),
     })
+}
+
+/// Signs a message with an RSA key, a PEM text: PKCS #1 version 1.5 over SHA-256.
+///
+/// # Errors
+/// A key that is none, or of another kind.
+pub fn sign_rs256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
+    let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| error.to_string())?;
+    let key = provider().key_provider.load_private_key(der).map_err(|error| error.to_string())?;
+    let signer = key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]).ok_or("not an RSA key")?;
+    signer.sign(message).map_err(|error| error.to_string())
 }
 
 /// Who is trusted: the certificates in a file, or those of the system.

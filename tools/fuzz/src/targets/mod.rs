@@ -8,6 +8,7 @@ mod decoders;
 mod index;
 mod kernels;
 mod link;
+mod oci;
 mod planner;
 mod protocol;
 mod request_path;
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "archive", run: archive::run, len_max: 8 << 10 },
     Target { name: "restore", run: trees::run_restore, len_max: 8 << 10 },
     Target { name: "tar-input", run: trees::run_tar, len_max: 16 << 10 },
+    Target { name: "oci", run: oci::run, len_max: 2048 },
     Target { name: "url", run: url::run, len_max: 512 },
 ];
 

@@ -4,6 +4,8 @@
 
 mod certificates;
 mod nginx;
+mod registry;
+mod s3;
 mod sshd;
 mod web;
 
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
 pub use nginx::{Nginx, Site};
+pub use registry::Registry;
+pub use s3::{S3Kind, S3Server};
 pub use sshd::Sshd;
 pub use web::{Fault, Seen, WebServer};
 

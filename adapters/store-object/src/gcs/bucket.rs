@@ -1,0 +1,199 @@
+//! Objects in a bucket.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use desync_http::{
+    Answer, Body, Client, ClientOptions, Endpoint, HeaderValue, Method, Request, StatusCode, header,
+};
+use desync_store::{ErrorKind, Operation, StoreError};
+use serde::Deserialize;
+
+use super::{GcsLocation, Identity};
+use crate::{Listing, Object, Objects};
+
+/// Google's server.
+const SERVER: &str = "https://storage.googleapis.com";
+
+/// Longest page of a listing, and description of an object.
+const TEXT_MAX: u64 = 8 << 20;
+
+/// How a bucket is reached.
+pub struct GcsSettings<'a> {
+    /// Where it is.
+    pub place: GcsLocation,
+    /// The same for messages.
+    pub location: &'a str,
+    /// Who asks.
+    pub identity: Identity,
+    /// Another server than Google's: `STORAGE_EMULATOR_HOST`, with or without `http://`.
+    pub server: Option<String>,
+    /// How servers are reached.
+    pub options: &'a ClientOptions,
+}
+
+/// A bucket.
+pub struct GcsBucket {
+    client: Client,
+    place: GcsLocation,
+    identity: Identity,
+    /// Scheme, host and port.
+    origin: String,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    size: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    items: Vec<Item>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    size: Option<String>,
+    updated: Option<String>,
+}
+
+impl GcsBucket {
+    /// Opens a bucket. Nothing is asked of the server yet.
+    ///
+    /// # Errors
+    /// Options that cannot be met; see [`Client::new`].
+    pub fn open(settings: GcsSettings<'_>) -> Result<Self, StoreError> {
+        let GcsSettings { place, location, identity, server, options } = settings;
+        let server = server.map_or_else(
+            || SERVER.to_owned(),
+            |server| {
+                if server.contains("://") { server } else { format!("http://{server}") }
+            },
+        );
+        let failed = |cause: String| StoreError::new(ErrorKind::Permanent, Operation::Open, location, cause);
+        let endpoint = Endpoint::parse(&server).map_err(|error| failed(format!("the server: {error}")))?;
+        let client = Client::new(&endpoint, location, options)?;
+        Ok(Self { client, place, identity, origin: endpoint.origin() })
+    }
+
+    fn object_url(&self, key: &str) -> String {
+        format!("{}/storage/v1/b/{}/o/{}", self.origin, self.place.bucket, escaped(key))
+    }
+
+    /// Sends a request; `None` if there is no such object.
+    fn ask(&self, request: Request<'_>, what: &str) -> Result<Option<Answer>, StoreError> {
+        let operation = request.operation;
+        let request = match self.identity.authorization(&self.client)? {
+            Some(authorization) => request.with_header(header::AUTHORIZATION, authorization),
+            None => request,
+        };
+        let mut answer = self.client.send(request)?;
+        if answer.status().is_success() {
+            return Ok(Some(answer));
+        }
+        if answer.status() == StatusCode::NOT_FOUND {
+            let text = answer.text(TEXT_MAX).unwrap_or_default().to_ascii_lowercase();
+            let about_bucket = text.contains("bucket does not exist") || text.contains("no such bucket");
+            if !about_bucket && operation != Operation::List {
+                return Ok(None);
+            }
+            let cause = format!("bucket '{}' does not exist", self.place.bucket);
+            return Err(self.error(ErrorKind::Permanent, operation, cause));
+        }
+        Err(answer.refused(what))
+    }
+
+    fn no_sense(&self, operation: Operation, error: &dyn std::fmt::Display) -> StoreError {
+        self.error(ErrorKind::Transient, operation, format!("an answer that makes no sense: {error}"))
+    }
+}
+
+impl Objects for GcsBucket {
+    fn location(&self) -> &str {
+        self.client.location()
+    }
+
+    fn get(&self, key: &str, offset: u64, body_max: u64) -> Result<Option<Answer>, StoreError> {
+        let url = self.object_url(key) + "?alt=media";
+        let mut request = Request::new(Operation::Get, Method::GET, url).reading(body_max);
+        if offset > 0 {
+            let range = HeaderValue::from_str(&format!("bytes={offset}-")).expect("digits are plain ASCII");
+            request = request.with_header(header::RANGE, range);
+        }
+        self.ask(request, key)
+    }
+
+    fn len(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let request = Request::new(Operation::Has, Method::GET, self.object_url(key) + "?fields=size");
+        let Some(mut answer) = self.ask(request, key)? else { return Ok(None) };
+        let text = answer.text(TEXT_MAX)?;
+        let described: Described =
+            serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
+        described.size.parse().map(Some).map_err(|error| self.no_sense(Operation::Has, &error))
+    }
+
+    fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {
+        let bucket = &self.place.bucket;
+        let url =
+            format!("{}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={}", self.origin, escaped(key));
+        let request = Request::new(Operation::Put, Method::POST, url);
+        let request = request.with_header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let cause = || format!("bucket '{bucket}' does not exist");
+        let missing = || self.error(ErrorKind::Permanent, Operation::Put, cause());
+        self.ask(request.with_body(body), key)?.map(|_| ()).ok_or_else(missing)
+    }
+
+    fn remove(&self, keys: &[String]) -> Result<(), StoreError> {
+        keys.iter().try_for_each(|key| {
+            let request = Request::new(Operation::Remove, Method::DELETE, self.object_url(key));
+            self.ask(request, key).map(|_| ())
+        })
+    }
+
+    fn removes_at_once(&self) -> usize {
+        1
+    }
+
+    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError> {
+        let bucket = &self.place.bucket;
+        let mut url =
+            format!("{}/storage/v1/b/{bucket}/o?prefix={}&maxResults=1000", self.origin, escaped(prefix));
+        url += "&fields=nextPageToken,items(name,size,updated)";
+        if let Some(token) = token {
+            let _ = write!(url, "&pageToken={}", escaped(token));
+        }
+        let answer = self.ask(Request::new(Operation::List, Method::GET, url), "the bucket")?;
+        let Some(mut answer) = answer else { return Ok(Listing::default()) };
+        let text = answer.text(TEXT_MAX)?;
+        let page: Page =
+            serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::List, &error))?;
+        let objects = page.items.into_iter().map(|item| Object {
+            key: item.name,
+            len: item.size.and_then(|size| size.parse().ok()).unwrap_or(0),
+            modified: item
+                .updated
+                .and_then(|text| Some(SystemTime::from(text.parse::<jiff::Timestamp>().ok()?))),
+        });
+        Ok(Listing {
+            objects: objects.collect(),
+            next: page.next_page_token.filter(|token| !token.is_empty()),
+        })
+    }
+}
+
+/// As one element of a path, or a value in a query.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

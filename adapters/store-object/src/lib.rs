@@ -1,0 +1,12 @@
+//! Chunks and indexes in object storage: S3 ([`s3`]) and Google Cloud Storage ([`gcs`]).
+//!
+//! What both have in common is [`ObjectStore`]: names of objects, what is listed, what is missing. A kind of
+//! object storage is an [`Objects`].
+
+pub mod gcs;
+mod objects;
+pub mod s3;
+mod store;
+
+pub use objects::{Listing, Object, Objects};
+pub use store::{ObjectIndexes, ObjectStore};

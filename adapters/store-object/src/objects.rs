@@ -1,0 +1,58 @@
+//! The seam between what stores need of object storage and how a kind of it is asked.
+
+use std::time::SystemTime;
+
+use desync_http::{Answer, Body};
+use desync_store::{Operation, StoreError};
+
+/// Object storage, below a bucket. Keys are whole; nothing is tried twice, but for what a redirect or a hint of
+/// the server asks.
+pub trait Objects: Send + Sync {
+    /// The location, for messages.
+    fn location(&self) -> &str;
+
+    /// An object's bytes from `offset` on; `None` if it is not there. The answer's status tells whether it
+    /// begins there (206) or at the beginning (200).
+    /// Of the answer at most `body_max` bytes are read by [`Answer::bytes`].
+    fn get(&self, key: &str, offset: u64, body_max: u64) -> Result<Option<Answer>, StoreError>;
+
+    /// An object's length; `None` if it is not there.
+    fn len(&self, key: &str) -> Result<Option<u64>, StoreError>;
+
+    /// Stores an object.
+    fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError>;
+
+    /// Removes objects, at most [`Objects::removes_at_once`]; those that are not there do not matter.
+    fn remove(&self, keys: &[String]) -> Result<(), StoreError>;
+
+    /// How many objects one request removes.
+    fn removes_at_once(&self) -> usize;
+
+    /// The objects whose keys begin with `prefix`, some at a time: the first, or those that follow `token`.
+    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError>;
+
+    /// An error of this storage.
+    fn error(&self, kind: desync_store::ErrorKind, operation: Operation, cause: String) -> StoreError {
+        StoreError::new(kind, operation, self.location(), cause)
+    }
+}
+
+/// Some of the objects of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// What to ask for those that follow, if there are any.
+    pub next: Option<String>,
+}
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its whole key.
+    pub key: String,
+    /// Its bytes.
+    pub len: u64,
+    /// When it was stored.
+    pub modified: Option<SystemTime>,
+}

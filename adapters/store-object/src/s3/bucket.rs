@@ -1,0 +1,299 @@
+//! Objects in a bucket: requests signed and sent, answers understood.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use desync_http::{
+    Answer, Body, Client, ClientOptions, Endpoint, HeaderName, HeaderValue, Method, Request, StatusCode,
+    header,
+};
+use desync_store::{ErrorKind, Operation, StoreError};
+use rusty_s3::actions::{DeleteObjectsResponse, ListObjectsV2, ObjectIdentifier};
+use rusty_s3::{Bucket, Credentials, S3Action as _};
+use url::Url;
+
+use super::error::Refused;
+use super::{S3Location, Source};
+use crate::{Listing, Object, Objects};
+
+/// How long a signature is good for: longer than any attempt lasts.
+const SIGNED_FOR: Duration = Duration::from_secs(3600);
+
+/// Longest page of a listing: a thousand keys of the longest, escaped.
+const PAGE_MAX: u64 = 8 << 20;
+
+/// What the region is called where nobody says.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Objects that one request may remove.
+const REMOVES_AT_ONCE: usize = 1000;
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
+/// How a bucket is reached.
+pub struct S3Settings<'a> {
+    /// Where it is.
+    pub place: S3Location,
+    /// The same for messages, secrets left out.
+    pub location: &'a str,
+    /// Who asks.
+    pub source: Source,
+    /// How servers are reached.
+    pub options: &'a ClientOptions,
+}
+
+/// A bucket.
+pub struct S3Bucket {
+    client: Client,
+    place: S3Location,
+    source: Source,
+    /// With the region as it is known so far.
+    bucket: Mutex<Arc<Bucket>>,
+}
+
+/// A request, but for its body.
+struct Ask<'a> {
+    operation: Operation,
+    method: Method,
+    /// What it is about, for messages.
+    what: &'a str,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body_max: u64,
+    sign: &'a dyn Fn(&Bucket, Option<&Credentials>) -> Url,
+}
+
+impl S3Bucket {
+    /// Opens a bucket. Nothing is asked of the server yet.
+    ///
+    /// # Errors
+    /// Options that cannot be met; see [`Client::new`].
+    pub fn open(settings: S3Settings<'_>) -> Result<Self, StoreError> {
+        let S3Settings { place, location, source, options } = settings;
+        let failed = |cause: String| StoreError::new(ErrorKind::Permanent, Operation::Open, location, cause);
+        let endpoint = Endpoint::parse(&place.origin()).map_err(|error| failed(error.to_string()))?;
+        let client = Client::new(&endpoint, location, options)?;
+        let region = source.region().or_else(|| place.region_of_host()).unwrap_or(DEFAULT_REGION);
+        let bucket = bucket(&place, region).map_err(failed)?;
+        Ok(Self { client, place, source, bucket: Mutex::new(Arc::new(bucket)) })
+    }
+
+    /// Sends a request; `None` if there is no such object. If the server says that the bucket is in another
+    /// region, it is asked there.
+    fn ask(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Option<Answer>, StoreError> {
+        let again = match &body {
+            Body::None => Some(Body::None),
+            Body::Bytes(bytes) => Some(Body::Bytes(bytes)),
+            Body::Reader(..) => None,
+        };
+        let refused = match self.once(ask, body)? {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(refused) => refused,
+        };
+        match refused {
+            Refused::NoSuchKey => Ok(None),
+            Refused::Failed(error) => Err(error),
+            Refused::OtherRegion(region) => {
+                self.move_to(ask.operation, &region)?;
+                // A body that was read is sent by whoever tries again.
+                let Some(body) = again else {
+                    let cause = format!("the bucket is in the region {region}");
+                    return Err(self.error(ErrorKind::Transient, ask.operation, cause));
+                };
+                match self.once(ask, body)? {
+                    Ok(answer) => Ok(Some(answer)),
+                    Err(Refused::NoSuchKey) => Ok(None),
+                    Err(Refused::Failed(error)) => Err(error),
+                    Err(Refused::OtherRegion(other)) => {
+                        let cause = format!("sent from region {region} to {other}");
+                        Err(self.error(ErrorKind::Permanent, ask.operation, cause))
+                    }
+                }
+            }
+        }
+    }
+
+    fn once(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Result<Answer, Refused>, StoreError> {
+        let credentials = self.source.now();
+        let credentials = credentials
+            .map_err(|error| self.error(ErrorKind::Permanent, ask.operation, error.to_string()))?;
+        let bucket = self.bucket();
+        let url = (ask.sign)(&bucket, credentials.as_deref());
+        let mut request = Request::new(ask.operation, ask.method.clone(), url.into()).with_body(body);
+        request.headers.clone_from(&ask.headers);
+        let answer = self.client.send(request.reading(ask.body_max))?;
+        if answer.status().is_success() {
+            return Ok(Ok(answer));
+        }
+        if ask.method == Method::HEAD && answer.status() == StatusCode::FORBIDDEN {
+            let cause = format!("access to {} is denied, or it is not there and listing is denied", ask.what);
+            return Ok(Err(Refused::Failed(answer.failure(ErrorKind::Permanent, cause))));
+        }
+        Ok(Err(Refused::new(answer, &self.place.bucket, ask.what)))
+    }
+
+    fn bucket(&self) -> Arc<Bucket> {
+        Arc::clone(&self.bucket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn move_to(&self, operation: Operation, region: &str) -> Result<(), StoreError> {
+        log::debug!("{}: the bucket is in the region {region}", self.location());
+        let failed = |cause| self.error(ErrorKind::Permanent, operation, cause);
+        let moved = bucket(&self.place, region).map_err(failed)?;
+        *self.bucket.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(moved);
+        Ok(())
+    }
+
+    fn remove_one(&self, key: &str) -> Result<(), StoreError> {
+        let sign =
+            |bucket: &Bucket, who: Option<&Credentials>| bucket.delete_object(who, key).sign(SIGNED_FOR);
+        let ask = Ask {
+            operation: Operation::Remove,
+            method: Method::DELETE,
+            what: key,
+            headers: Vec::new(),
+            body_max: 0,
+            sign: &sign,
+        };
+        self.ask(&ask, Body::None).map(|_| ())
+    }
+
+    fn remove_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        let objects: Vec<_> = keys.iter().map(|key| ObjectIdentifier::new(key.clone())).collect();
+        let action = |bucket: &Bucket, who: Option<&Credentials>| {
+            let mut action = bucket.delete_objects(who, objects.iter());
+            action.set_quiet(true);
+            action.sign(SIGNED_FOR)
+        };
+        let bucket = self.bucket();
+        let mut body = bucket.delete_objects(None, objects.iter());
+        body.set_quiet(true);
+        let (body, md5) = body.body_with_md5();
+        let md5 = HeaderValue::from_str(&md5).expect("base64 is plain ASCII");
+        let xml = HeaderValue::from_static("application/xml");
+        let ask = Ask {
+            operation: Operation::Remove,
+            method: Method::POST,
+            what: "chunks",
+            headers: vec![(CONTENT_MD5, md5), (header::CONTENT_TYPE, xml)],
+            body_max: 0,
+            sign: &action,
+        };
+        let Some(mut answer) = self.ask(&ask, Body::Bytes(body.as_bytes()))? else { return Ok(()) };
+        let text = answer.text(PAGE_MAX)?;
+        let parsed = DeleteObjectsResponse::parse(&text);
+        let parsed = parsed.map_err(|error| {
+            let cause = format!("the answer to a removal makes no sense: {error}");
+            self.error(ErrorKind::Permanent, Operation::Remove, cause)
+        })?;
+        match parsed.errors.first() {
+            None => Ok(()),
+            Some(first) => {
+                let cause = format!("{}: {}: {}", first.key, first.code, first.message);
+                Err(self.error(ErrorKind::Permanent, Operation::Remove, cause))
+            }
+        }
+    }
+}
+
+fn bucket(place: &S3Location, region: &str) -> Result<Bucket, String> {
+    let made = Bucket::new(place.endpoint.clone(), place.style(), place.bucket.clone(), region.to_owned());
+    made.map_err(|error| format!("bucket '{}': {error}", place.bucket))
+}
+
+impl Objects for S3Bucket {
+    fn location(&self) -> &str {
+        self.client.location()
+    }
+
+    fn get(&self, key: &str, offset: u64, body_max: u64) -> Result<Option<Answer>, StoreError> {
+        let sign = |bucket: &Bucket, who: Option<&Credentials>| bucket.get_object(who, key).sign(SIGNED_FOR);
+        let mut headers = Vec::new();
+        if offset > 0 {
+            let range = HeaderValue::from_str(&format!("bytes={offset}-")).expect("digits are plain ASCII");
+            headers.push((header::RANGE, range));
+        }
+        let ask =
+            Ask { operation: Operation::Get, method: Method::GET, what: key, headers, body_max, sign: &sign };
+        self.ask(&ask, Body::None)
+    }
+
+    fn len(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let sign = |bucket: &Bucket, who: Option<&Credentials>| bucket.head_object(who, key).sign(SIGNED_FOR);
+        let ask = Ask {
+            operation: Operation::Has,
+            method: Method::HEAD,
+            what: key,
+            headers: Vec::new(),
+            body_max: 0,
+            sign: &sign,
+        };
+        let answer = self.ask(&ask, Body::None)?;
+        // A server that does not tell a length has something.
+        Ok(answer.map(|answer| answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1)))
+    }
+
+    fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {
+        let sign = |bucket: &Bucket, who: Option<&Credentials>| bucket.put_object(who, key).sign(SIGNED_FOR);
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
+        let ask = Ask {
+            operation: Operation::Put,
+            method: Method::PUT,
+            what: key,
+            headers,
+            body_max: 0,
+            sign: &sign,
+        };
+        match self.ask(&ask, body)? {
+            Some(_) => Ok(()),
+            None => Err(self.error(ErrorKind::Permanent, Operation::Put, format!("{key}: 404 Not Found"))),
+        }
+    }
+
+    fn remove(&self, keys: &[String]) -> Result<(), StoreError> {
+        match keys {
+            [] => Ok(()),
+            [key] => self.remove_one(key),
+            keys => self.remove_many(keys),
+        }
+    }
+
+    fn removes_at_once(&self) -> usize {
+        REMOVES_AT_ONCE
+    }
+
+    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError> {
+        let sign = |bucket: &Bucket, who: Option<&Credentials>| {
+            let mut action = bucket.list_objects_v2(who);
+            action.with_prefix(prefix);
+            if let Some(token) = token {
+                action.with_continuation_token(token);
+            }
+            action.sign(SIGNED_FOR)
+        };
+        let ask = Ask {
+            operation: Operation::List,
+            method: Method::GET,
+            what: "the bucket",
+            headers: Vec::new(),
+            body_max: 0,
+            sign: &sign,
+        };
+        let failed = |kind, cause: String| self.error(kind, Operation::List, cause);
+        let missing =
+            || failed(ErrorKind::Permanent, format!("bucket '{}' does not exist", self.place.bucket));
+        let text = self.ask(&ask, Body::None)?.ok_or_else(missing)?.text(PAGE_MAX)?;
+        let page = ListObjectsV2::parse_response(&text).map_err(|error| {
+            failed(ErrorKind::Transient, format!("a listing that makes no sense: {error}"))
+        })?;
+        let objects = page.contents.into_iter().map(|object| Object {
+            len: object.size.unwrap_or(0),
+            modified: object.last_modified.as_deref().and_then(time),
+            key: object.key,
+        });
+        Ok(Listing { objects: objects.collect(), next: page.next_continuation_token })
+    }
+}
+
+fn time(text: &str) -> Option<SystemTime> {
+    Some(text.parse::<jiff::Timestamp>().ok()?.into())
+}

@@ -1,0 +1,162 @@
+//! Chunks and indexes as objects below a prefix: `<prefix><4 hex>/<64 hex><extension>` and `<prefix><name>`.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use desync_core::ChunkId;
+use desync_core::format::StorageForm;
+use desync_core::format::chunk_name::parse_file_name;
+use desync_http::{Body, StatusCode};
+use desync_store::{
+    Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError,
+};
+
+use crate::{Object, Objects};
+
+/// What Go desync says chunks are, whatever form they have.
+const CHUNK_TYPE: &str = "application/zstd";
+const INDEX_TYPE: &str = "application/octet-stream";
+
+/// Chunks in object storage.
+pub struct ObjectStore<O> {
+    objects: O,
+    prefix: String,
+}
+
+/// Indexes in object storage.
+pub struct ObjectIndexes<O> {
+    objects: O,
+    prefix: String,
+}
+
+impl<O: Objects> ObjectStore<O> {
+    /// Chunks whose keys begin with `prefix`, which is empty or ends with `/`.
+    #[must_use]
+    pub const fn new(objects: O, prefix: String) -> Self {
+        Self { objects, prefix }
+    }
+
+    fn key(&self, id: &ChunkId, form: StorageForm) -> String {
+        format!("{}{}", self.prefix, form.path_of(id))
+    }
+
+    /// The chunk that an object is, if it is one of this form in its place.
+    fn listed(&self, object: &Object, form: StorageForm) -> Option<Listed> {
+        let path = object.key.strip_prefix(&self.prefix)?;
+        let parsed = parse_file_name(path.rsplit('/').next()?)?;
+        let in_place = parsed.form() == Some(form) && form.path_of(&parsed.id).as_str() == path;
+        in_place.then_some(Listed { id: parsed.id, stored_len: object.len, modified: object.modified })
+    }
+}
+
+impl<O: Objects> Backend for ObjectStore<O> {
+    fn location(&self) -> &str {
+        self.objects.location()
+    }
+
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+        let answer = self.objects.get(&self.key(id, form), 0, len_max).map_err(|error| error.on(id))?;
+        let answer = answer.ok_or_else(|| StoreError::missing(Operation::Get, self.location(), id))?;
+        answer.bytes().map_err(|error| match error.kind {
+            ErrorKind::Invalid => StoreError::invalid(self.location(), id, error.cause),
+            _ => error.on(id),
+        })
+    }
+
+    fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        // An empty object is no chunk.
+        let len = self.objects.len(&self.key(id, form)).map_err(|error| error.on(id))?;
+        Ok(len.is_some_and(|len| len > 0))
+    }
+
+    fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
+        let put = self.objects.put(&self.key(id, form), CHUNK_TYPE, Body::Bytes(stored));
+        put.map_err(|error| error.on(id))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        // What was acknowledged is durable and visible.
+        Ok(())
+    }
+
+    fn is_writable(&self) -> bool {
+        true
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
+        Some(self)
+    }
+}
+
+impl<O: Objects> PrunableBackend for ObjectStore<O> {
+    fn list(
+        &self,
+        form: StorageForm,
+        found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut token = None;
+        loop {
+            let page = self.objects.list(&self.prefix, token.as_deref())?;
+            for listed in page.objects.iter().filter_map(|object| self.listed(object, form)) {
+                if !found(listed)? {
+                    return Ok(());
+                }
+            }
+            match page.next {
+                Some(next) => token = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError> {
+        self.objects.remove(&[self.key(id, form)]).map_err(|error| error.on(id))
+    }
+
+    fn remove_many(&self, ids: &[ChunkId], form: StorageForm, _since: SystemTime) -> Result<u64, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| self.key(id, form)).collect();
+        keys.chunks(self.objects.removes_at_once()).try_for_each(|keys| self.objects.remove(keys))?;
+        Ok(ids.len() as u64)
+    }
+
+    fn removes_at_once(&self) -> usize {
+        self.objects.removes_at_once()
+    }
+
+    fn remove_leftovers(&self, _older_than: SystemTime) -> Result<u64, StoreError> {
+        // An upload that broke off leaves nothing.
+        Ok(0)
+    }
+}
+
+impl<O: Objects> ObjectIndexes<O> {
+    /// Indexes whose keys begin with `prefix`, which is empty or ends with `/`.
+    #[must_use]
+    pub const fn new(objects: O, prefix: String) -> Self {
+        Self { objects, prefix }
+    }
+}
+
+impl<O: Objects> IndexBackend for ObjectIndexes<O> {
+    fn location(&self) -> &str {
+        self.objects.location()
+    }
+
+    fn read(&self, name: &str, offset: u64) -> Result<IndexBody, StoreError> {
+        let Some(answer) = self.objects.get(&format!("{}{name}", self.prefix), offset, 0)? else {
+            let cause = format!("object {name} missing from store");
+            return Err(self.objects.error(ErrorKind::Missing, Operation::Get, cause));
+        };
+        let version = answer.header("etag").map(str::to_owned);
+        let offset = if answer.status() == StatusCode::PARTIAL_CONTENT { offset } else { 0 };
+        Ok(IndexBody { bytes: Box::new(answer.into_reader()?), offset, version })
+    }
+
+    fn write(&self, name: &str, bytes: &mut dyn Read, len: u64) -> Result<(), StoreError> {
+        self.objects.put(&format!("{}{name}", self.prefix), INDEX_TYPE, Body::Reader(bytes, len))
+    }
+}
