@@ -20,7 +20,7 @@ const SMALL: Limits =
 /// What was found, data joined: splits may split them.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Node(Node),
+    Node(Box<Node>),
     Data(Vec<u8>),
     Leave,
 }
@@ -54,7 +54,7 @@ fn decode(
     for mut piece in bytes.chunks(piece_len) {
         loop {
             match decoder.next(&mut piece) {
-                Ok(Some(Event::Node(node))) => seen.push(Seen::Node(*node)),
+                Ok(Some(Event::Node(node))) => seen.push(Seen::Node(node)),
                 Ok(Some(Event::Leave)) => seen.push(Seen::Leave),
                 Ok(Some(Event::Data { bytes, .. })) => match seen.last_mut() {
                     Some(Seen::Data(data)) => data.extend_from_slice(bytes),
