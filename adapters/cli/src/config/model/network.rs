@@ -8,7 +8,7 @@ use desync_store::Timeouts;
 
 use super::StoreOptions;
 #[cfg(any(feature = "object", feature = "oci"))]
-use super::{Ambiguous, Config, matching};
+use super::{Ambiguous, Config};
 #[cfg(feature = "oci")]
 use crate::settings::Location;
 
@@ -65,7 +65,7 @@ impl Config {
             None => only(
                 "s3-credentials",
                 origin,
-                entries.filter(|(key, _)| matching::is_for(key, origin, Path::new("/"))),
+                entries.filter(|(key, _)| desync_config::is_for(key, origin, Path::new("/"))),
             )?,
         };
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -87,7 +87,7 @@ impl Config {
     ) -> Result<Option<(String, String)>, Ambiguous> {
         let text = location.secret_text();
         let entries = self.oci_credentials.iter().flatten();
-        let matching = entries.filter(|(key, _)| matching::is_for(key, &text, working_dir));
+        let matching = entries.filter(|(key, _)| desync_config::is_for(key, &text, working_dir));
         let found = only("oci-credentials", &location.to_string(), matching)?;
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         Ok(found
