@@ -104,9 +104,10 @@ impl Emulator {
             errors: Some(errors),
         };
         match line {
-            Line::Socket => wait_for(&socket)?,
+            Line::Socket => wait_for("the line's socket", || socket.exists())?,
+            Line::Tcp(port) => wait_for("the line's port", || is_listening(*port))?,
             Line::Terminal => running.terminal = Some(name.recv_timeout(DEADLINE).context("no terminal")?),
-            Line::None | Line::Tcp(_) => {}
+            Line::None => {}
         }
         Ok(running)
     }
@@ -162,16 +163,27 @@ impl Drop for Running {
     }
 }
 
-/// Waits until a file is there.
-fn wait_for(path: &Path) -> anyhow::Result<()> {
+/// Waits until something is there.
+fn wait_for(what: &str, is_there: impl Fn() -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + DEADLINE;
-    while !path.exists() {
+    while !is_there() {
         if Instant::now() >= deadline {
-            bail!("{} does not appear", path.display());
+            bail!("{what} does not appear");
         }
         thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Whether somebody listens on this port of 127.0.0.1. Not tried by connecting: the board takes one connection.
+/// Source of the columns and of state 0A: proc_pid_net(5).
+fn is_listening(port: u16) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let address = format!("0100007F:{port:04X}");
+    table.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        columns.next() == Some(&address) && columns.nth(1) == Some("0A")
+    })
 }
 
 /// Collects lines; the name of a terminal, if one is told, goes to the channel.
