@@ -87,7 +87,7 @@ impl Emulator {
         }
         let mut qemu = Command::new(board.qemu);
         qemu.args(board.machine).args(["-display", "none", "-monitor", "none"]);
-        qemu.args(["-serial", &line.argument(), "-serial", "file:log"]);
+        qemu.args(["-serial", &line.argument(&socket), "-serial", "file:log"]);
         let words: String = words.iter().map(|word| format!(",arg={word}")).collect();
         qemu.arg("-semihosting-config").arg(format!("enable=on,target=native,arg=firmware{words}"));
         qemu.arg("-kernel").arg(&firmware.elf).current_dir(folder);
@@ -104,7 +104,7 @@ impl Emulator {
             errors: Some(errors),
         };
         match line {
-            Line::Socket => wait_for("the line's socket", || socket.exists())?,
+            Line::Socket => wait_for("the line's socket", || listens_at(&socket))?,
             Line::Tcp(port) => wait_for("the line's port", || is_listening(*port))?,
             Line::Terminal => running.terminal = Some(name.recv_timeout(DEADLINE).context("no terminal")?),
             Line::None => {}
@@ -173,6 +173,16 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) -> anyhow::Result<()> {
         thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Whether somebody listens at this socket, which is there a little before. Source of the columns and of the
+/// flag: Linux, net/unix/af_unix.c, `unix_seq_show`.
+fn listens_at(socket: &Path) -> bool {
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    table.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(3);
+        columns.next() == Some("00010000") && columns.nth(3).map(Path::new) == Some(socket)
+    })
 }
 
 /// Whether somebody listens on this port of 127.0.0.1. Not tried by connecting: the board takes one connection.

@@ -10,6 +10,7 @@ mod firmware;
 mod flash;
 mod host;
 mod line;
+mod noise;
 
 pub use board::{BOARDS, Board, Program};
 pub use emulator::{Emulator, Outcome, Running};
@@ -17,3 +18,4 @@ pub use firmware::{Firmware, Sizes};
 pub use flash::{FlashFile, Layout, SECTOR};
 pub use host::{Host, Serving, desync};
 pub use line::Line;
+pub use noise::{Faults, NoisyLine};

@@ -1,5 +1,7 @@
 //! What a board's line to its host is made of.
 
+use std::path::Path;
+
 /// The board's end of the line to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
@@ -15,10 +17,10 @@ pub enum Line {
 
 impl Line {
     /// What the emulator is told.
-    pub(crate) fn argument(&self) -> String {
+    pub(crate) fn argument(&self, socket: &Path) -> String {
         match self {
             Self::None => "none".to_owned(),
-            Self::Socket => "unix:line,server=on,wait=on".to_owned(),
+            Self::Socket => format!("unix:{},server=on,wait=on", socket.display()),
             Self::Tcp(port) => format!("tcp:127.0.0.1:{port},server=on,wait=on"),
             Self::Terminal => "pty".to_owned(),
         }

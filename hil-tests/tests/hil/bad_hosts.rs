@@ -80,7 +80,7 @@ fn hosts_that_lie_are_refused_and_the_old_image_boots() {
     let index_bytes = std::fs::read(&index).unwrap();
     device.make(&first);
     for (what, lie) in LIES {
-        let running = device.start(&Line::Socket, &["update", "answer=300"]);
+        let running = device.start(&Line::Socket, &["update", "answer=100", "silence=500"]);
         let line = UnixStream::connect(device.path().join("line")).unwrap();
         let liar = thread::spawn({
             let index = index_bytes.clone();

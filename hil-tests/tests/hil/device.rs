@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use desync_hil_tests::{Board, Emulator, Firmware, FlashFile, Layout, Line, Outcome, Program, Running};
+use desync_hil_tests::{Board, Emulator, Firmware, FlashFile, Host, Layout, Line, Outcome, Program, Running};
 use tempfile::TempDir;
 
 /// A version of the firmware.
@@ -72,6 +72,13 @@ impl Device {
 
     pub(crate) fn run(&self, words: &[&str]) -> Outcome {
         self.start(&Line::None, words).end().unwrap()
+    }
+
+    /// Runs it with its UART connected to this host, which offers an index, and has it ask for an update.
+    pub(crate) fn update(&self, host: &Host, index: &Path, words: &[&str]) -> Outcome {
+        let running = self.start(&Line::Socket, &[&["update"], words].concat());
+        let _serving = host.serve(index, self.path().join("line").to_str().unwrap(), false).unwrap();
+        running.end().unwrap()
     }
 
     /// Starts it without a line and without an update: it must say that it is this release.

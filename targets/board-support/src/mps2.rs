@@ -21,10 +21,10 @@ use desync_core::update::{Blocking, Layout, Nor, Phase, Slot, block_on};
 use semihosting::process::ExitCode;
 
 use crate::flash::{Cells as _, Power, RuledFlash, Window};
-use crate::options::{Line, Options};
+use crate::options::Options;
+use crate::uart::UartPort;
 use crate::uart::cmsdk::CmsdkUart;
 use crate::uart::cortex::start_clock;
-use crate::uart::{HostPipe, UartPort};
 use crate::update::{BoardFlash, layout, update};
 
 const SLOT_LEN: usize = 160 << 10;
@@ -132,11 +132,7 @@ pub fn run(release: &'static Release, syst: SYST, at_end: impl FnOnce()) -> ! {
         block_on(boot::confirm(&mut flash, &LAYOUT)).expect("the journal is written");
         semihosting::println!("app: confirmed");
     } else if options.updates {
-        let result = match options.line {
-            Line::Uart => update(flash, LAYOUT, UartPort(CmsdkUart::uart0()), &options),
-            Line::HostPipe => update(flash, LAYOUT, HostPipe::open(), &options),
-        };
-        match result {
+        match update(flash, LAYOUT, UartPort(CmsdkUart::uart0()), &options) {
             Ok(_) => SCB::sys_reset(),
             Err(error) => {
                 defmt::error!("{}", error);

@@ -14,7 +14,7 @@ use desync_core::update::{
 use desync_core::{DigestKind, Limits};
 
 use crate::flash::{BeyondEnd, Cells, ERASE_LEN, RuledFlash};
-use crate::options::{Line, Options};
+use crate::options::Options;
 
 /// The window of `desync make --profile device`, in bytes.
 const WINDOW: usize = 4 << 10;
@@ -30,8 +30,7 @@ const LIMITS: Limits = Limits {
 /// Longest piece that is asked for at once, in bytes.
 const PIECE_LEN: u16 = 512;
 
-/// Milliseconds without an answer until the line counts as silent, and how many such silences are borne.
-const SILENCE_MS: u32 = 4000;
+/// How many silences in a row are borne.
 const SILENCES: u8 = 4;
 
 /// Why there was no update.
@@ -71,7 +70,7 @@ pub fn update<C: Cells>(
     options: &Options,
 ) -> Result<Report, Failure> {
     let mut buffer = vec![0; LinkClient::buffer_len(PIECE_LEN)];
-    let timing = Timing { answer: options.answer_ms, silence: SILENCE_MS };
+    let timing = Timing { answer: options.answer_ms, silence: options.silence_ms };
     let number = port.now() as u16; // any number will do
     let Some(client) = LinkClient::new(&mut buffer, timing, number) else {
         return Err(UpdateError::Source(LinkError::NothingBegun)); // the buffer was made for it
@@ -81,11 +80,8 @@ pub fn update<C: Cells>(
     let result = block_on(pin!(run(flash, layout, &mut source)));
     let asked = source.asked_bytes();
     let status = u8::from(result.is_err());
-    // The host of a pipe stays for the next start, and is told nothing.
-    if options.line == Line::Uart {
-        // Whether the host hears it changes nothing here.
-        let _ = block_on(source.close(status));
-    }
+    // Whether the host hears it changes nothing here.
+    let _ = block_on(source.close(status));
     let report = result?;
     semihosting::println!(
         "update: fetched {} copied {} zero {} in-place {} erased {} programmed {} asked {asked}",

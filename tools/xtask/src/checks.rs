@@ -84,9 +84,10 @@ fn small_machines() -> anyhow::Result<()> {
     sizes::run(false)
 }
 
-/// Firmware under QEMU: all cases, or those with this word in their names.
+/// Firmware under QEMU: all cases, or those with this word in their names; power is cut wherever it can be.
 pub(crate) fn hil(word: &str) -> anyhow::Result<()> {
-    run(&mut cargo(&["test", "-p", "desync-hil-tests", "--test", "hil", "--", "--nocapture", word]))
+    let cases = ["test", "-p", "desync-hil-tests", "--test", "hil", "--", "--nocapture", word];
+    run(cargo(&cases).env("HIL_CUTS", "all"))
 }
 
 /// Makes a cargo command work in the workspace of the firmware, with its build products beside ours.

@@ -4,16 +4,12 @@
 pub mod cmsdk;
 #[cfg(target_arch = "arm")]
 pub mod cortex;
-#[cfg(feature = "mps2")]
-mod host_pipe;
 #[cfg(feature = "riscv-virt")]
 pub mod ns16550;
 mod port;
 #[cfg(feature = "stm32f4")]
 pub mod stm32;
 
-#[cfg(feature = "mps2")]
-pub use host_pipe::HostPipe;
 pub use port::UartPort;
 
 /// A UART and the time.
