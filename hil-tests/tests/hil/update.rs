@@ -62,6 +62,7 @@ fn mps2_an385_updates_and_boots() {
     let outcome = running.end().unwrap();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_eq!(serving.end().unwrap(), Some(0));
+    eprintln!("to a patched image: {}", outcome.output.lines().nth(1).unwrap_or_default());
     assert!(device.flash.holds(device.slots()[1], &second.image).unwrap());
     device.assert_boots(&second, &"after the update");
 }
