@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) stored_len: u64,
     /// Where they were put.
     pub(super) bytes: Option<Bytes>,
+    /// What of it an archive does not hold.
+    pub(super) lost: Vec<String>,
 }
 
 /// What a global header says of all entries that say nothing themselves.
@@ -112,9 +114,9 @@ pub(super) fn entry(
     };
     node.user = name("uname", &parsed.uname, node.uid);
     node.group = name("gname", &parsed.gname, node.gid);
-    extended(&mut node, parsed, &records, owners).map_err(named)?;
+    let lost = extended(&mut node, parsed, &records, owners).map_err(named)?;
     let link_target = parsed.link_target.as_ref().map(|target| target.to_vec());
-    Ok(Entry { path, kind, node, link_target, stored_len: parsed.size, bytes: None })
+    Ok(Entry { path, kind, node, link_target, stored_len: parsed.size, bytes: None, lost })
 }
 
 /// Ranges must ascend within the file and be as long together as what is stored.
@@ -182,21 +184,31 @@ fn decimal(text: &str) -> Option<i64> {
     Some(if is_negative { -value } else { value })
 }
 
+/// Sets what is beyond the header; gives back what cannot be stored.
 fn extended(
     node: &mut Node,
     parsed: &ParsedEntry<'_>,
     records: &Records<'_>,
     owners: &Owners,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
+    let mut lost = Vec::new();
     let is_file = matches!(node.content, Content::File { .. });
     let is_link = matches!(node.content, Content::Symlink { .. });
     for (name, value) in &parsed.xattrs {
         match &name[..] {
             SELINUX => node.selinux = Some(value.strip_suffix(&[0]).unwrap_or(value).to_vec()),
             CAPABILITY if is_file => node.fcaps = Some(value.to_vec()),
-            _ if is_link => {}
-            acl::ACCESS => node.acl = acl::access(value, owners).unwrap_or_default(),
-            acl::DEFAULT => node.default_acl = acl::default(value, owners),
+            _ if is_link => {
+                lost.push(format!("extended attribute {} of a symlink", String::from_utf8_lossy(name)));
+            }
+            acl::ACCESS => match acl::access(value, owners) {
+                Some(acl) => node.acl = acl,
+                None => lost.push("an access list that cannot be understood".to_owned()),
+            },
+            acl::DEFAULT => match acl::default(value, owners) {
+                Some(acl) => node.default_acl = Some(acl),
+                None => lost.push("a default access list that cannot be understood".to_owned()),
+            },
             _ => node.xattrs.push(Xattr { name: name.to_vec(), value: value.to_vec() }),
         }
     }
@@ -216,7 +228,7 @@ fn extended(
     if let Some(text) = records.get("SCHILY.acl.default").filter(|_| node.content.is_directory()) {
         node.default_acl = Some(list(text, owners)?);
     }
-    Ok(())
+    Ok(lost)
 }
 
 /// An access list in words: `user:NAME:rwx[:ID]` and so on, between commas or newlines.

@@ -31,7 +31,8 @@ impl<'a> Names<'a> {
         let Some(path) = normal(&entry.path) else {
             return Err(self.refused(&entry.path, "a name that leads out of its directory"));
         };
-        let Entry { kind, mut node, link_target, bytes, .. } = *entry;
+        let Entry { kind, mut node, link_target, bytes, lost, .. } = *entry;
+        lost.iter().for_each(|what| self.notices.lost(&shown(&path), what));
         self.first.get_or_insert_with(|| path.clone());
         let mut bytes = bytes.filter(|_| matches!(node.content, Content::File { .. }));
         if kind == EntryType::Link {
