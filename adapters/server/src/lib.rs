@@ -1,6 +1,6 @@
 //! Chunk and index servers over HTTP.
 //!
-//! A [`Site`] is what is served: a chunk store or an index store, any composition of them. [`serve`] puts it
+//! A [`Site`] is what is served: a chunk store or an index store, any composition of them. [`serve()`] puts it
 //! behind listeners, with TLS, limits, a log and counts. The runtime that the HTTP library needs stays in here.
 //!
 //! Invariants

@@ -2,7 +2,7 @@
 //!
 //! A tree passes through as nodes in the order of their names, each directory's children before its end:
 //!
-//! - from: [`pack`] (disk), [`TarInput`] (a tar stream), [`Unpacker`] (an archive)
+//! - from: [`pack()`] (disk), [`TarInput`] (a tar stream), [`Unpacker`] (an archive)
 //! - to a [`Sink`]: [`ArchiveWriter`], [`Restorer`] (disk), [`TarWriter`], [`MtreeWriter`]
 //!
 //! What cannot be stored or set is told to [`Notices`], one call each, and the rest goes on; whether it was

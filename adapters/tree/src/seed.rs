@@ -98,7 +98,7 @@ impl TreeSeeder {
     /// Archives the tree to `out`, for it to be cut, and notes where everything came from.
     ///
     /// # Errors
-    /// As [`pack`].
+    /// As [`pack()`].
     pub fn archive(
         &mut self,
         out: &mut dyn Write,
