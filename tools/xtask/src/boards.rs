@@ -48,7 +48,7 @@ pub(crate) const LINUX_BOARDS: [LinuxBoard; 2] = [
         linker: "arm-linux-gnueabihf-gcc",
         // No instructions for SHA to fall back from: the small code is what there is room for. Thumb code is a
         // seventh shorter, and every ARMv7 has it; rustc calls that switch unstable each time, hence no warnings.
-        flags: "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\" \
+        flags: "--cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\" --cfg aes_backend_soft=\"compact\" \
             -C target-feature=+thumb-mode -A warnings",
         emulator: "qemu-arm-static",
     },
@@ -57,9 +57,11 @@ pub(crate) const LINUX_BOARDS: [LinuxBoard; 2] = [
         target: "aarch64-unknown-linux-musl",
         compiler: "aarch64-linux-gnu-gcc",
         linker: "rust-lld",
-        // Its linker can leave out the tables of the unwinder that the standard library brings, and keep one of
-        // functions that are the same; nothing of ours compares their addresses.
-        flags: "-C link-self-contained=yes -C link-arg=--no-eh-frame-hdr -C link-arg=--icf=all -C link-arg=-O2 \
+        // The processor's own instructions for SHA and AES are used where it has them; what stands in for them is
+        // small. Its linker can leave out the tables of the unwinder that the standard library brings, and keep
+        // one of functions that are the same; nothing of ours compares their addresses.
+        flags: "--cfg sha2_backend_soft=\"compact\" --cfg aes_backend_soft=\"compact\" --cfg chacha20_backend=\"soft\" \
+            -C link-self-contained=yes -C link-arg=--no-eh-frame-hdr -C link-arg=--icf=all -C link-arg=-O2 \
             -C link-arg=-Ttools/xtask/no-unwinding.ld",
         emulator: "qemu-aarch64-static",
     },
