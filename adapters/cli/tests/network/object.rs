@@ -66,7 +66,10 @@ fn every_command_works_on_a_bucket() {
 
         place.room.write("small", &blob()[..100_000]);
         place.ok(&["make", "-s", &store, "small.caibx", "small"]);
+        // What is young stays unless asked for.
         place.ok(&["prune", "-y", "-s", &store, "small.caibx"]);
+        assert_eq!(place.in_store(&store, &index), unique);
+        place.ok(&["prune", "-y", "--grace-period=0", "-s", &store, "small.caibx"]);
         assert!(place.in_store(&store, &index) < unique);
         assert!(place.ok(&["cat", "-s", &store, "small.caibx"]) == blob()[..100_000]);
         // Another prefix is another store.
