@@ -177,10 +177,12 @@ impl Backend for DirectoryStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(self.batches.find(&(*id, form)).is_some())
             }
-            Err(error) => {
+            // Another user's chunk: theirs to keep.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 log::debug!("{}: chunk {id}: time of use not noted: {error}", self.location);
                 Ok(true)
             }
+            Err(error) => Err(self.error(Operation::Has, id, &error)),
             Ok(()) => Ok(true),
         }
     }
