@@ -27,9 +27,6 @@ const HANG: u32 = 10;
 struct Options {
     /// Which decoder; all of them if left out
     target: Option<String>,
-    /// Leave one out
-    #[arg(long)]
-    without: Option<String>,
     /// Seconds for each
     #[arg(long, default_value_t = 30)]
     seconds: u32,
@@ -47,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     let chosen: Vec<&Target> = match &options.target {
-        None => TARGETS.iter().filter(|target| options.without.as_deref() != Some(target.name)).collect(),
+        None => TARGETS.iter().collect(),
         Some(name) => vec![targets::find(name).with_context(|| {
             let known: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
             format!("no target {name:?}; there are {}", known.join(", "))

@@ -108,7 +108,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Header => c_programs::header(),
         Task::Sizes { json } => sizes::run(json),
         Task::Hil { word } => checks::hil(word.as_deref().unwrap_or_default()),
-        Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), None, seconds),
+        Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
         Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),
     }

@@ -24,11 +24,10 @@ pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
     run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
 }
 
-/// Fuzzes one decoder, or all but one, for some seconds each.
-pub(crate) fn fuzz(target: Option<&str>, without: Option<&str>, seconds: u32) -> anyhow::Result<()> {
+/// Fuzzes one decoder, or all, for some seconds each.
+pub(crate) fn fuzz(target: Option<&str>, seconds: u32) -> anyhow::Result<()> {
     let seconds = seconds.to_string();
     let mut command = cargo(&["run", "--quiet", "--release", "--package", "desync-fuzz", "--"]);
     command.args(["--seconds", &seconds]).args(target);
-    command.args(without.map(|name| format!("--without={name}")));
     run(command.current_dir(workspace_root()))
 }

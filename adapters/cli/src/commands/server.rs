@@ -38,17 +38,18 @@ pub(super) fn run(
         metrics: setting.metrics.as_ref().map(bind).transpose()?,
         limits: setting.limits,
     };
+    let (asked, requests) = mpsc::channel();
+    let hear = asked.clone();
+    // Before anyone is told where it listens: who knows that may send a signal.
+    signals::serve(&session.cancel, PATIENCE, move |request| {
+        let _ = hear.send(Some(request));
+    })?;
     for listener in options.listeners.iter().chain(&options.metrics) {
         if let Ok(address) = listener.local_addr() {
             log::info!("listening on {address}");
         }
     }
-    let (asked, requests) = mpsc::channel();
-    let hear = asked.clone();
     thread::scope(|scope| {
-        signals::serve(&session.cancel, PATIENCE, move |request| {
-            let _ = hear.send(Some(request));
-        })?;
         let ended = serve(site, options, |control| {
             scope.spawn(move || obey(&requests, &control, &reload));
             notify(Readiness::Ready);

@@ -129,8 +129,10 @@ impl Reader {
         self.position += len as u64;
     }
 
-    /// Reads until so many unused bytes are there; whether they are.
+    /// Reads until so many unused bytes are there, and at least one more; whether they are. Without that one more
+    /// a parser that asks for what is there already would be asked again for ever.
     fn fill(&mut self, wanted: usize) -> Result<bool, Error> {
+        let wanted = wanted.max(self.buffer.len() - self.used + 1);
         if wanted > HEADERS_LEN_MAX {
             let reason = format!("tar, byte {}: headers of {wanted} bytes", self.position);
             return Err(Error::Input { path: self.name.clone(), reason });
@@ -218,5 +220,65 @@ impl Reader {
                 Ok(file)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use desync_engine::{Cancel, Kernels, NoProgress};
+
+    use super::*;
+
+    /// The header of an entry.
+    fn header(kind: u8, len: usize) -> Vec<u8> {
+        let mut block = vec![0; BLOCK as usize];
+        block[..4].copy_from_slice(b"name");
+        block[100..107].copy_from_slice(b"0000644");
+        for field in [108, 116] {
+            block[field..field + 7].copy_from_slice(b"0000000");
+        }
+        block[124..135].copy_from_slice(format!("{len:011o}").as_bytes());
+        block[136..147].copy_from_slice(b"00000000000");
+        block[156] = kind;
+        block[257..265].copy_from_slice(b"ustar\x0000");
+        block[148..156].copy_from_slice(b"        ");
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
+    }
+
+    /// A sparse file whose map, decimal lines before its data, begins here.
+    fn sparse_file() -> Vec<u8> {
+        let attributes = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n27 GNU.sparse.realsize=100\n";
+        let mut stream = header(b'x', attributes.len());
+        stream.extend(attributes);
+        stream.resize(2 * BLOCK as usize, 0);
+        stream.extend(header(b'0', 1 << 30));
+        stream
+    }
+
+    fn refusal(stream: impl Read + Send + 'static) -> String {
+        let cancel = Cancel::default();
+        let context = Context {
+            workers: std::num::NonZeroUsize::MIN,
+            progress: &NoProgress,
+            cancel: &cancel,
+            kernels: Kernels::SCALAR,
+        };
+        let source = TarSource::Stream(Box::new(stream));
+        let (reader, spool) = Reader::new(source, Path::new("in.tar")).unwrap();
+        let read = reader.read_all(spool, &Owners::default(), &context, |_| Ok(()));
+        read.unwrap_err().to_string()
+    }
+
+    /// The parser asks for bytes that it had already.
+    #[test]
+    fn a_sparse_map_whose_line_does_not_end_is_refused() {
+        let mut stream = sparse_file();
+        stream.extend([b'1'; 2 * BLOCK as usize]);
+        assert_eq!(refusal(io::Cursor::new(stream)), "in.tar: tar, byte 0: it ends without its end marker");
+        let endless = io::Cursor::new(sparse_file()).chain(io::repeat(b'1'));
+        let text = refusal(endless);
+        assert!(text.starts_with("in.tar: tar, byte 0: headers of "), "{text}");
     }
 }
