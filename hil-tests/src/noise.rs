@@ -1,4 +1,4 @@
-//! A line between two sockets that drops, doubles and flips bytes, and hangs up.
+//! A line between two sockets that drops, doubles and flips bytes, falls silent and hangs up.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a line that has fallen silent carries nothing: longer than a device waits for an answer.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What happens to one byte in so many; 0 for never.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +21,8 @@ pub struct Faults {
     pub doubled: u64,
     /// One of its bits changes.
     pub flipped: u64,
+    /// It is lost, and so is all that comes this way within a second.
+    pub silence: u64,
     /// The host's connection ends.
     pub hang_up: u64,
 }
@@ -88,21 +94,29 @@ fn disturb(
 ) -> io::Result<()> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (mut bytes, mut noisy) = ([0; 512], Vec::new());
+    let mut silent_since: Option<Instant> = None;
     loop {
         let len = from.read(&mut bytes)?;
         if len == 0 {
             return Ok(());
         }
+        if silent_since.is_some_and(|since| since.elapsed() < SILENCE) {
+            continue;
+        }
         noisy.clear();
         for byte in &bytes[..len] {
-            let fault =
-                [faults.dropped, faults.doubled, faults.flipped, faults.hang_up].map(|n| dice.roll(n));
+            let Faults { dropped, doubled, flipped, silence, hang_up } = faults;
+            let fault = [dropped, doubled, flipped, silence, hang_up].map(|n| dice.roll(n));
             count.fetch_add(fault.iter().filter(|happens| **happens).count() as u64, Ordering::Relaxed);
             match fault {
                 [true, ..] => {}
                 [_, true, ..] => noisy.extend([*byte, *byte]),
-                [_, _, true, _] => noisy.push(byte ^ 1 << (dice.0 >> 60 & 7)),
-                [_, _, _, true] => return Ok(()),
+                [_, _, true, ..] => noisy.push(byte ^ 1 << (dice.0 >> 60 & 7)),
+                [_, _, _, true, _] => {
+                    silent_since = Some(Instant::now());
+                    break;
+                }
+                [_, _, _, _, true] => return Ok(()),
                 _ => noisy.push(*byte),
             }
         }

@@ -1,5 +1,5 @@
-//! Updates over lines that lose, double and flip bytes and hang up, through the real `serve-link`; and over a
-//! terminal, as a serial port is.
+//! Updates over lines that lose, double and flip bytes, fall silent and hang up, through the real `serve-link`;
+//! and over a terminal, as a serial port is.
 
 use desync_hil_tests::{Emulator, Faults, Host, Line, NoisyLine};
 
@@ -19,7 +19,8 @@ fn a_noisy_line_neither_corrupts_nor_doubles_what_is_fetched() {
     let line = device.path().join("line");
 
     let mut asked = Vec::new();
-    for faults in [Faults::default(), Faults { dropped: 3000, doubled: 3000, flipped: 3000, hang_up: 4000 }] {
+    let noise = Faults { dropped: 3000, doubled: 3000, flipped: 3000, silence: 6000, hang_up: 4000 };
+    for faults in [Faults::default(), noise] {
         device.make(&first);
         let running = device.start(&Line::Socket, &["update", ANSWER]);
         let noisy = NoisyLine::lay(&line, faults, 11).unwrap();

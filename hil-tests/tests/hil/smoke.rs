@@ -22,13 +22,14 @@ fn check(board: Board, emulator: Emulator) {
     assert_eq!(outcome.output, "smoke: passed\n", "{}: {}", board.name, outcome.errors);
     assert_eq!(outcome.code, Some(0), "{}", board.name);
     let log = decoded(&std::fs::read(&firmware.elf).unwrap(), &outcome.log);
-    assert_eq!(log.len(), 4, "{}: {log:?}", board.name);
+    assert_eq!(log.len(), 5, "{}: {log:?}", board.name);
     assert_eq!(log[0], "decoded 3020 bytes to 12000");
-    assert!(log[1].contains("names it"), "{log:?}");
-    assert!(log[3].starts_with("cut into "), "{log:?}");
+    assert!(log[1].starts_with("decoded in pieces"), "{log:?}");
+    assert!(log[2].contains("names it"), "{log:?}");
+    assert!(log[4].starts_with("cut into "), "{log:?}");
     // defmt prints the derived form of an id: its bytes in decimal.
     let bytes: Vec<_> = (0..32).map(|i| u8::from_str_radix(&NAME[2 * i..2 * i + 2], 16).unwrap()).collect();
-    assert!(log[1].contains(&format!("{bytes:?}")) || log[1].contains(NAME), "{log:?}");
+    assert!(log[2].contains(&format!("{bytes:?}")) || log[2].contains(NAME), "{log:?}");
 }
 
 /// The messages of defmt's frames, with the strings that stand in the ELF file.

@@ -8,7 +8,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use desync_core::chunking::{ChunkSizes, Chunker, CutRule, Kernel, SizesError};
-use desync_core::codec::{DecodeError, Decoder as _, ZstdDecoder};
+use desync_core::codec::{DecodeError, Decoder as _, ZstdDecoder, ZstdStream, stream_memory};
 use desync_core::{DigestKind, Limits, Mismatch, VerifiedChunk};
 
 mod expected {
@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Decode(DecodeError),
     /// It decodes to other bytes.
     Content(Mismatch),
+    /// The updater's decoder makes other bytes of it than the one for whole chunks.
+    Stream,
     /// It is cut elsewhere: the first cut that differs, counted from 0.
     Cut(usize),
     /// The sizes are refused.
@@ -43,18 +45,20 @@ impl fmt::Display for Failure {
             Self::Name => f.write_str("the expected name is not a chunk id"),
             Self::Decode(error) => error.fmt(f),
             Self::Content(error) => error.fmt(f),
+            Self::Stream => f.write_str("the two decoders differ"),
             Self::Cut(position) => write!(f, "cut {position} differs from the host's"),
             Self::Sizes(error) => error.fmt(f),
         }
     }
 }
 
-/// Decodes, names both ways, cuts.
+/// Decodes both ways, names both ways, cuts.
 pub(crate) fn run() -> Result<(), Failure> {
     let mut plain = Vec::new();
     let mut decoder = ZstdDecoder::new(&LIMITS);
     decoder.decode(expected::STORED, expected::PLAIN_LEN, &mut plain).map_err(Failure::Decode)?;
     defmt::info!("decoded {} bytes to {}", expected::STORED.len(), plain.len());
+    stream(&plain)?;
     for (digest, name) in
         [(DigestKind::Sha512_256, expected::SHA512_256), (DigestKind::Sha256, expected::SHA256)]
     {
@@ -63,6 +67,26 @@ pub(crate) fn run() -> Result<(), Failure> {
         defmt::info!("{} names it {}", digest, chunk.id());
     }
     cut(&plain)
+}
+
+/// Decodes as the updater does, in counted memory and small pieces, and compares.
+fn stream(plain: &[u8]) -> Result<(), Failure> {
+    let mut memory = alloc::vec![0; stream_memory(expected::PLAIN_LEN as usize)];
+    let mut decoder = ZstdStream::new(&mut memory, LIMITS.zstd_window_max);
+    decoder.start(plain.len() as u64);
+    let (mut rest, mut piece) = (plain, [0; PIECE_LEN]);
+    for mut stored in expected::STORED.chunks(PIECE_LEN) {
+        loop {
+            let len = decoder.pull(&mut stored, &mut piece).map_err(Failure::Decode)?;
+            if len == 0 {
+                break;
+            }
+            rest = rest.strip_prefix(&piece[..len]).ok_or(Failure::Stream)?;
+        }
+    }
+    decoder.finish().map_err(Failure::Decode)?;
+    defmt::info!("decoded in pieces, in {} bytes of memory", stream_memory(expected::PLAIN_LEN as usize));
+    rest.is_empty().then_some(()).ok_or(Failure::Stream)
 }
 
 /// Cuts in small pieces and compares every length.

@@ -84,11 +84,14 @@ fn every_command_works_on_a_bucket() {
             &["cat", "-e", "0", "-s", &place.server.url("no-bucket"), "blob.caibx"][..],
             &["cache", "-e", "0", "-s", "store", "-c", &place.server.url("no-bucket/x"), "blob.caibx"],
         ] {
+            // s3s-fs does not tell a bucket that is not there from an object that is not, and makes it for who puts.
+            if kind == S3Kind::Files && args[0] == "cache" {
+                continue;
+            }
             let run = place.run(args);
             assert_eq!(run.code, Some(1), "{args:?}: {run:?}");
-            // s3s-fs does not tell a bucket that is not there from an object that is not.
             let told = run.stderr.contains("bucket 'no-bucket' does not exist");
-            assert!(told || kind == S3Kind::Files || args[0] == "cache", "{args:?}: {run:?}");
+            assert!(told || kind == S3Kind::Files, "{args:?}: {run:?}");
         }
     }
 }
