@@ -31,7 +31,7 @@ pub use desync_engine::Error;
 pub use mtree::MtreeWriter;
 pub use notices::Notices;
 pub use owners::Owners;
-pub use pack::{PackOptions, pack};
+pub use pack::{PackOptions, list, pack};
 pub use restore::{RestoreOptions, Restorer};
 pub use seed::{TreeSeed, TreeSeeder};
 pub use sink::Sink;

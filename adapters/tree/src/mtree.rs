@@ -3,12 +3,13 @@
 //! One line for each node, names as full paths, in the form Go desync gives them; what it got wrong (nanoseconds,
 //! mode bits, device kinds) is right here.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use desync_core::DigestKind;
+use desync_core::digest::Hasher;
 use desync_core::format::catar::{Content, DeviceNumber, Node};
-use sha2::{Digest as _, Sha256, Sha512_256};
+use desync_core::{ChunkId, DigestKind};
 
 use crate::path::TreePath;
 use crate::{Error, Sink};
@@ -19,13 +20,8 @@ pub struct MtreeWriter<W> {
     name: PathBuf,
     digest: DigestKind,
     path: TreePath,
-    /// The file whose bytes come, and its line up to the digest.
-    file: Option<(Hasher, String)>,
-}
-
-enum Hasher {
-    Sha512_256(Sha512_256),
-    Sha256(Sha256),
+    /// The file whose bytes come, and what they hash to so far.
+    file: Option<(Node, Hasher)>,
 }
 
 impl<W: Write> MtreeWriter<W> {
@@ -38,62 +34,70 @@ impl<W: Write> MtreeWriter<W> {
         Ok(Self { out, name: name.to_owned(), digest, path: TreePath::default(), file: None })
     }
 
-    fn line(&mut self, line: &str) -> Result<(), Error> {
+    /// The digest that files are listed with.
+    pub(crate) const fn digest(&self) -> DigestKind {
+        self.digest
+    }
+
+    /// Lists a file that was hashed already.
+    pub(crate) fn file(&mut self, node: &Node, digest: &ChunkId) -> Result<(), Error> {
+        let name = self.name_of(node);
+        let Common { mode, owner, time } = common(node);
+        let len = if let Content::File { len } = node.content { len } else { 0 };
+        let key = match self.digest {
+            DigestKind::Sha512_256 => "sha512256digest",
+            DigestKind::Sha256 => "sha256digest",
+        };
+        self.line(format_args!("{name} type=file {mode} {owner} size={len} {time} {key}={digest}"))
+    }
+
+    fn name_of(&self, node: &Node) -> String {
+        let path = self.path.of(&node.name);
+        escaped(if path.is_empty() { b"." } else { &path })
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) -> Result<(), Error> {
         writeln!(self.out, "{line}").map_err(Error::file("write", &self.name))
     }
 }
 
 impl<W: Write> Sink for MtreeWriter<W> {
     fn node(&mut self, node: &Node) -> Result<(), Error> {
-        let path = self.path.of(&node.name);
-        let name = escaped(if path.is_empty() { b"." } else { &path });
-        let mode = format!("mode={:04o}", node.permissions);
-        let owner = format!("uid={} gid={}", node.uid, node.gid);
-        let time = time(node.mtime);
+        if let Content::File { .. } = node.content {
+            self.file = Some((node.clone(), self.digest.hasher()));
+            return Ok(());
+        }
+        let name = self.name_of(node);
+        let Common { mode, owner, time } = common(node);
         match &node.content {
             Content::Directory => {
                 self.path.enter(&node.name);
-                self.line(&format!("{name} type=dir {mode} {owner} {time}"))
-            }
-            Content::File { len } => {
-                let (hasher, key) = match self.digest {
-                    DigestKind::Sha512_256 => (Hasher::Sha512_256(Sha512_256::new()), "sha512256digest"),
-                    DigestKind::Sha256 => (Hasher::Sha256(Sha256::new()), "sha256digest"),
-                };
-                let before = format!("{name} type=file {mode} {owner} size={len} {time} {key}=");
-                self.file = Some((hasher, before));
-                Ok(())
+                self.line(format_args!("{name} type=dir {mode} {owner} {time}"))
             }
             Content::Symlink { target } => {
                 let target = escaped(target);
-                self.line(&format!("{name} type=link {mode} target={target} {owner} {time}"))
+                self.line(format_args!("{name} type=link {mode} target={target} {owner} {time}"))
             }
             Content::CharDevice(number) => {
-                self.line(&format!("{name} type=char {mode} {owner} {time} {}", device(*number)))
+                self.line(format_args!("{name} type=char {mode} {owner} {time} {}", device(*number)))
             }
             Content::BlockDevice(number) => {
-                self.line(&format!("{name} type=block {mode} {owner} {time} {}", device(*number)))
+                self.line(format_args!("{name} type=block {mode} {owner} {time} {}", device(*number)))
             }
-            Content::Fifo => self.line(&format!("{name} type=fifo {mode} {owner} {time}")),
-            Content::Socket => self.line(&format!("{name} type=socket {mode} {owner} {time}")),
+            Content::Fifo => self.line(format_args!("{name} type=fifo {mode} {owner} {time}")),
+            Content::Socket => self.line(format_args!("{name} type=socket {mode} {owner} {time}")),
+            Content::File { .. } => Ok(()),
         }
     }
 
     fn data(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Error> {
-        match &mut self.file {
-            Some((Hasher::Sha512_256(hasher), _)) => hasher.update(bytes),
-            Some((Hasher::Sha256(hasher), _)) => hasher.update(bytes),
-            None => {}
+        if let Some((_, hasher)) = &mut self.file {
+            hasher.update(bytes);
         }
-        if is_last && let Some((hasher, mut line)) = self.file.take() {
-            let digest = match hasher {
-                Hasher::Sha512_256(hasher) => hasher.finalize(),
-                Hasher::Sha256(hasher) => hasher.finalize(),
-            };
-            digest.iter().for_each(|byte| line.push_str(&format!("{byte:02x}")));
-            self.line(&line)?;
+        match self.file.take_if(|_| is_last) {
+            Some((node, hasher)) => self.file(&node, &hasher.finish()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), Error> {
@@ -106,8 +110,20 @@ impl<W: Write> Sink for MtreeWriter<W> {
     }
 }
 
-fn time(mtime: i64) -> String {
-    format!("time={}.{:09}", mtime.div_euclid(1_000_000_000), mtime.rem_euclid(1_000_000_000))
+/// What every line has.
+struct Common {
+    mode: String,
+    owner: String,
+    time: String,
+}
+
+fn common(node: &Node) -> Common {
+    let (seconds, rest) = (node.mtime.div_euclid(1_000_000_000), node.mtime.rem_euclid(1_000_000_000));
+    Common {
+        mode: format!("mode={:04o}", node.permissions),
+        owner: format!("uid={} gid={}", node.uid, node.gid),
+        time: format!("time={seconds}.{rest:09}"),
+    }
 }
 
 fn device(number: DeviceNumber) -> String {

@@ -7,3 +7,7 @@ pub trait Notices: Sync {
     /// Something of the node at `path`, a path within the tree, was lost: `what` says what, and why.
     fn lost(&self, path: &Path, what: &str);
 }
+
+/// What is told of a hard link that becomes a file of its own.
+pub(crate) const COPIED_LINK: &str = "another name of a file that came before: stored as a file of its own \
+    (--copy-hard-links says that this is wanted)";

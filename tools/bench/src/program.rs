@@ -74,6 +74,9 @@ impl Program {
         if let Some(count) = job.concurrency {
             command.args(["-n", &count.to_string()]);
         }
+        if job.task.is_unsynced() {
+            command.arg("--no-sync");
+        }
         match job.task {
             Task::Make { .. } => command.arg("-s").arg(&place.store).arg(&place.made).arg(&images.first),
             Task::Extract { seed } => {
@@ -84,13 +87,13 @@ impl Program {
                 command.arg(&place.second_index).arg(&place.output)
             }
             Task::Mount => command.arg("-s").arg(&place.store).arg(&place.second_index),
-            Task::Tar { index } => {
+            Task::Tar { index, .. } => {
                 if index {
                     command.args(["-i", "-s"]).arg(&place.tree.fresh_store);
                 }
                 command.arg(place.tree.made(index)).arg(&place.tree.folder)
             }
-            Task::Untar { index } => {
+            Task::Untar { index, .. } => {
                 if index {
                     command.args(["-i", "-s"]).arg(&place.tree.store);
                 }
@@ -117,14 +120,14 @@ impl Program {
                 }
                 command.arg(&place.second_index).arg(&place.output);
             }
-            Task::Tar { index } => {
+            Task::Tar { index, .. } => {
                 command.arg("make");
                 if index {
                     command.arg(format!("--store={}", place.tree.fresh_store.display()));
                 }
                 command.arg(place.tree.made(index)).arg(&place.tree.folder);
             }
-            Task::Untar { index } => {
+            Task::Untar { index, .. } => {
                 command.arg("extract");
                 if index {
                     command.arg(format!("--store={}", place.tree.store.display()));

@@ -8,7 +8,7 @@ use desync_core::format::catar::Expected;
 use desync_core::format::{FeatureFlags, Strictness};
 use desync_engine::{Phase, Progress as _};
 use desync_files::Durability;
-use desync_tree::{MtreeWriter, Owners, PackOptions, UnpackOptions, pack};
+use desync_tree::{MtreeWriter, Owners, PackOptions, UnpackOptions, list};
 
 use super::losses::Losses;
 use super::untar::Archive;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &MtreeArgs, session: &Session) -> anyhow::Result<()> {
         let context = session.context(workers(args.stores.concurrency)?, &progress);
         let options = PackOptions { features: shown(), one_file_system: false, copy_hard_links: true };
         progress.begin(Phase::Listing, 0);
-        pack(input, &options, &Owners::of_this_machine(), &losses, &mut sink, &context)?;
+        list(input, &options, &Owners::of_this_machine(), &losses, &mut sink, &context)?;
         progress.end();
     } else {
         archive.unpack(&mut sink, session, &progress)?;

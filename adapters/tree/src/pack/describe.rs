@@ -1,20 +1,24 @@
-//! One name on disk as a node: what a worker does.
+//! Names on disk as nodes: what a worker does.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use desync_core::ChunkId;
 use desync_core::format::FeatureFlags;
 use desync_core::format::catar::{Content, DeviceNumber, Node, Xattr};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
 use super::walk::Job;
 use crate::system::{self, XattrsOf};
 use crate::{Notices, Owners, acl, attributes};
 
 /// Files up to this length are read by the workers.
-const SMALL_LEN_MAX: u64 = 128 << 10;
+const SMALL_LEN_MAX: usize = 128 << 10;
 
 /// The largest ids that an archive holds in 16 and in 32 bits, and one that stands for those it cannot hold.
 const NOBODY: u32 = 65534;
@@ -43,18 +47,29 @@ pub(super) enum Data {
     Small(Vec<u8>),
     /// To be read, and how many.
     Large(File, u64),
+    /// Only what they hash to.
+    Digest(ChunkId),
 }
 
 /// Describes names.
-#[derive(Clone, Copy)]
 pub(super) struct Describer<'a> {
-    pub(super) features: FeatureFlags,
-    pub(super) owners: &'a Owners,
-    pub(super) notices: &'a dyn Notices,
+    features: FeatureFlags,
+    owners: &'a Owners,
+    notices: &'a dyn Notices,
+    /// A device that is known not to be FAT, most often the only one; 0 for none.
+    not_fat: AtomicU64,
 }
 
-impl Describer<'_> {
-    pub(super) fn describe(&self, job: Job) -> Described {
+impl<'a> Describer<'a> {
+    pub(super) const fn new(features: FeatureFlags, owners: &'a Owners, notices: &'a dyn Notices) -> Self {
+        Self { features, owners, notices, not_fat: AtomicU64::new(0) }
+    }
+
+    pub(super) fn describe(&self, jobs: Vec<Job>) -> Vec<Described> {
+        jobs.into_iter().map(|job| self.describe_one(job)).collect()
+    }
+
+    fn describe_one(&self, job: Job) -> Described {
         let (result, path) = match job {
             Job::Leave => return Described::Leave,
             Job::Directory { name, directory, path } => {
@@ -87,7 +102,7 @@ impl Describer<'_> {
     fn directory(&self, name: Vec<u8>, directory: &OwnedFd, path: &Path) -> io::Result<Found> {
         let stat = fs::fstat(directory)?;
         let mut node = self.node(name, Content::Directory, &stat, path);
-        self.file_attributes(&mut node, directory.as_fd(), path);
+        self.file_attributes(&mut node, directory.as_fd(), stat.st_dev, path);
         self.extended(&mut node, XattrsOf::File(directory.as_fd()), path);
         Ok((node, Data::None, None))
     }
@@ -123,7 +138,7 @@ impl Describer<'_> {
         }
         let len = u64::try_from(stat.st_size).unwrap_or(0);
         let mut node = self.node(name, Content::File { len }, &stat, path);
-        self.file_attributes(&mut node, file.as_fd(), path);
+        self.file_attributes(&mut node, file.as_fd(), stat.st_dev, path);
         let is_unwanted = FeatureFlags::EXCLUDE_NODUMP.bits() & self.features.bits() != 0
             && node.attributes.contains(FeatureFlags::FLAG_NODUMP);
         if is_unwanted {
@@ -131,13 +146,11 @@ impl Describer<'_> {
         }
         self.extended(&mut node, XattrsOf::File(file.as_fd()), path);
         let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-        let mut file = File::from(file);
-        if len > SMALL_LEN_MAX {
-            return Ok(Some((node, Data::Large(file, len), link)));
-        }
+        let Some(small) = usize::try_from(len).ok().filter(|len| *len <= SMALL_LEN_MAX) else {
+            return Ok(Some((node, Data::Large(File::from(file), len), link)));
+        };
         // What is there is what is announced; whether it grows while it is read does not matter.
-        let mut bytes = Vec::with_capacity(len as usize + 1);
-        (&mut file).take(SMALL_LEN_MAX).read_to_end(&mut bytes)?;
+        let bytes = read_small(&file, small)?;
         if bytes.len() as u64 != len {
             self.notices.lost(path, "changed its length while it was read");
         }
@@ -188,15 +201,15 @@ impl Describer<'_> {
     }
 
     /// chattr and FAT attributes and the project, of directories and files.
-    fn file_attributes(&self, node: &mut Node, file: BorrowedFd<'_>, path: &Path) {
-        let wanted = self.features | FeatureFlags::FLAG_NODUMP;
-        if wanted.intersects(attributes::chattr_kinds()) {
+    fn file_attributes(&self, node: &mut Node, file: BorrowedFd<'_>, device: u64, path: &Path) {
+        let wanted = attributes::chattr_kinds() | FeatureFlags::EXCLUDE_NODUMP;
+        if self.features.intersects(wanted) {
             match system::chattr_bits(file) {
                 Ok(bits) => node.attributes |= attributes::from_chattr(bits),
                 Err(error) => self.notices.lost(path, &format!("attributes cannot be read: {error}")),
             }
         }
-        if self.features.intersects(attributes::fat_kinds()) && system::is_fat(file) {
+        if self.features.intersects(attributes::fat_kinds()) && self.is_fat(file, device) {
             node.attributes |= attributes::from_fat(system::fat_bits(file));
         }
         if self.features.contains(FeatureFlags::QUOTA_PROJID) {
@@ -205,6 +218,18 @@ impl Describer<'_> {
                 Err(error) => self.notices.lost(path, &format!("project cannot be read: {error}")),
             }
         }
+    }
+
+    /// Whether a file is on FAT. The kernel is asked once where all files are on one device.
+    fn is_fat(&self, file: BorrowedFd<'_>, device: u64) -> bool {
+        if device != 0 && self.not_fat.load(Ordering::Relaxed) == device {
+            return false;
+        }
+        let is_fat = system::is_fat(file);
+        if !is_fat {
+            self.not_fat.store(device, Ordering::Relaxed);
+        }
+        is_fat
     }
 
     fn extended(&self, node: &mut Node, xattrs: XattrsOf<'_>, path: &Path) {
@@ -268,6 +293,23 @@ impl Describer<'_> {
 
 /// A node, its data, and its device and inode if it has several names.
 type Found = (Box<Node>, Data, Option<(u64, u64)>);
+
+/// All of a file that had `len` bytes, or as much of it as counts as small. One call does where nothing changes.
+fn read_small(file: &OwnedFd, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(len + 1);
+    while bytes.len() < SMALL_LEN_MAX {
+        match rustix::io::read(file, spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            // Had it grown, there would have been room for one byte more.
+            Ok(_) if bytes.len() == len => break,
+            Ok(_) => bytes.reserve(SMALL_LEN_MAX - bytes.len().min(SMALL_LEN_MAX)),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(SMALL_LEN_MAX);
+    Ok(bytes)
+}
 
 fn device(stat: &Stat) -> DeviceNumber {
     DeviceNumber { major: fs::major(stat.st_rdev), minor: fs::minor(stat.st_rdev) }

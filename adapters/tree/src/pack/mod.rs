@@ -1,33 +1,39 @@
 //! A tree on disk into a sink.
 //!
-//! One thread walks: it opens directories and hands out their names in order. The workers open, describe and, if
-//! they are small, read files, in any order. The caller's thread passes on what they found in the order of the
-//! walk and reads large files in pieces.
+//! One thread walks: it opens directories and hands out their names in order, several at a time. The workers open,
+//! describe and, if they are small, read files, in any order. The caller's thread passes on what they found in the
+//! order of the walk and reads large files in pieces. For a listing the workers hash files instead of passing them on.
 //!
 //! Every name is opened in its directory's descriptor and never followed, so a tree that changes meanwhile
 //! leads nowhere else.
 
 mod describe;
+mod digests;
 mod walk;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use desync_core::format::FeatureFlags;
 use desync_core::format::catar::Node;
 use desync_engine::{Context, ordered};
 
-use crate::{Error, Notices, Owners, Sink};
+use crate::notices::COPIED_LINK;
+use crate::{Error, MtreeWriter, Notices, Owners, Sink};
 use describe::{Data, Described, Describer};
+use digests::Digests;
 use walk::{Job, Walk};
 
 /// Bytes of a large file read at a time.
 const PIECE_LEN: usize = 1 << 20;
 
-/// Nodes on their way for each worker: enough that none waits while a large file is read.
-const NODES_PER_WORKER: usize = 32;
+/// Names handed to a worker at once: as many files as are hashed side by side.
+const NAMES_AT_ONCE: usize = 8;
+
+/// Such groups on their way for each worker: enough that none waits while a large file is read.
+const GROUPS_PER_WORKER: usize = 4;
 
 /// What of a tree is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +59,53 @@ pub fn pack(
     sink: &mut dyn Sink,
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    let walk = Walk::new(root, options, notices)?;
-    let describer = Describer { features: options.features, owners, notices };
-    let in_flight_max = context.workers.get() * NODES_PER_WORKER;
     let mut passer = Passer { options, notices, sink, seen: HashSet::new(), buffer: Vec::new(), context };
-    let worker = || move |job: Job| Ok(describer.describe(job));
-    ordered(context, in_flight_max, walk, worker, |described| passer.pass(described))?;
+    let describer = Describer::new(options.features, owners, notices);
+    let worker = || |jobs| Ok(describer.describe(jobs));
+    each(root, options, notices, context, worker, |described| passer.pass(described))?;
     passer.sink.finish()
+}
+
+/// Lists the tree at `root`. Files are hashed by the workers, many at a time.
+///
+/// # Errors
+/// As [`pack()`].
+pub fn list<W: Write>(
+    root: &Path,
+    options: &PackOptions,
+    owners: &Owners,
+    notices: &dyn Notices,
+    listing: &mut MtreeWriter<W>,
+    context: &Context<'_>,
+) -> Result<(), Error> {
+    let describer = Describer::new(options.features, owners, notices);
+    let digests = Digests { digest: listing.digest(), kernel: context.kernels.hash, notices, context };
+    let worker = || |jobs| digests.of(describer.describe(jobs));
+    each(root, options, notices, context, worker, |described| match described {
+        Described::Node { node, data: Data::Digest(digest), .. } => listing.file(&node, &digest),
+        Described::Node { node, .. } => listing.node(&node),
+        Described::Leave => listing.leave(),
+        Described::Nothing => Ok(()),
+    })?;
+    listing.finish()
+}
+
+/// Has workers describe all names of a tree and hands what they found to `collect`, in order.
+fn each<W: FnMut(Vec<Job>) -> Result<Vec<Described>, Error> + Send>(
+    root: &Path,
+    options: &PackOptions,
+    notices: &dyn Notices,
+    context: &Context<'_>,
+    new_worker: impl Fn() -> W,
+    mut collect: impl FnMut(Described) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut walk = Walk::new(root, options, notices)?;
+    let groups = std::iter::from_fn(|| {
+        let group: Vec<Job> = walk.by_ref().take(NAMES_AT_ONCE).collect();
+        (!group.is_empty()).then_some(Ok(group))
+    });
+    let in_flight_max = context.workers.get() * GROUPS_PER_WORKER;
+    ordered(context, in_flight_max, groups, new_worker, |group| group.into_iter().try_for_each(&mut collect))
 }
 
 /// Passes on what the workers found.
@@ -93,11 +139,11 @@ impl Passer<'_> {
             && !self.seen.insert(identity)
             && !self.options.copy_hard_links
         {
-            self.notices.lost(path, "another name of a file that came before: stored as a file of its own");
+            self.notices.lost(path, COPIED_LINK);
         }
         self.sink.node(node)?;
         let len = match data {
-            Data::None => return Ok(()),
+            Data::None | Data::Digest(_) => return Ok(()),
             Data::Small(bytes) => {
                 self.sink.data(&bytes, true)?;
                 bytes.len() as u64

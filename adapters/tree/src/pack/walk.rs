@@ -126,23 +126,23 @@ impl<'a> Walk<'a> {
 }
 
 impl Iterator for Walk<'_> {
-    type Item = Result<Job, Error>;
+    type Item = Job;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((directory, device)) = self.root.take() {
-            return Some(Ok(self.enter(Vec::new(), directory, device)));
+            return Some(self.enter(Vec::new(), directory, device));
         }
         loop {
             let level = self.levels.last_mut()?;
             let Some((start, end, kind)) = level.entries.next() else {
                 self.levels.pop();
                 self.path.leave();
-                return Some(Ok(Job::Leave));
+                return Some(Job::Leave);
             };
             let name = level.names[start..end].to_vec();
             let parent = Arc::clone(&level.directory);
             if let Some(job) = self.child(&parent, name, kind) {
-                return Some(Ok(job));
+                return Some(job);
             }
         }
     }

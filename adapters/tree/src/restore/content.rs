@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Shortest run of zeros that becomes a hole, and its alignment.
+/// Unit of holes, and their alignment.
 const HOLE_LEN: usize = 4096;
 
 static ZEROS: [u8; HOLE_LEN] = [0; HOLE_LEN];
@@ -24,17 +24,17 @@ impl FileContent {
         Self { file, len, position: 0, written: 0 }
     }
 
-    /// Appends bytes.
+    /// Appends bytes. What is not written is zero, so zeros need no writing, whatever pieces a block comes in.
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let data = self.data_len(bytes);
+            let data = self.run_len(bytes, false);
             if data > 0 {
                 self.file.write_all_at(&bytes[..data], self.position)?;
                 self.position += data as u64;
                 self.written = self.position;
                 bytes = &bytes[data..];
             }
-            let zeros = self.zeros_len(bytes);
+            let zeros = self.run_len(bytes, true);
             self.position += zeros as u64;
             bytes = &bytes[zeros..];
         }
@@ -49,33 +49,25 @@ impl FileContent {
         Ok(self.file)
     }
 
-    /// How many bytes come before the next block of zeros.
-    fn data_len(&self, bytes: &[u8]) -> usize {
-        let mut at = self.until_block().min(bytes.len());
-        while at < bytes.len() && !is_zero_block(&bytes[at..]) {
-            at = bytes.len().min(at + HOLE_LEN);
+    /// How many bytes at the front are in blocks, or parts of blocks, that are all zeros, or not.
+    fn run_len(&self, bytes: &[u8], zeros: bool) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let to_boundary = HOLE_LEN - ((self.position + at as u64) % HOLE_LEN as u64) as usize;
+            let end = bytes.len().min(at + to_boundary);
+            if (bytes[at..end] == ZEROS[..end - at]) != zeros {
+                break;
+            }
+            at = end;
         }
         at
     }
-
-    /// How many bytes are blocks of zeros.
-    fn zeros_len(&self, bytes: &[u8]) -> usize {
-        bytes.chunks_exact(HOLE_LEN).take_while(|block| is_zero_block(block)).count() * HOLE_LEN
-    }
-
-    /// Bytes until the next block begins.
-    const fn until_block(&self) -> usize {
-        (HOLE_LEN - (self.position % HOLE_LEN as u64) as usize) % HOLE_LEN
-    }
-}
-
-fn is_zero_block(bytes: &[u8]) -> bool {
-    bytes.get(..HOLE_LEN).is_some_and(|block| *block == ZEROS)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
+    use std::os::unix::fs::MetadataExt;
 
     use super::*;
 
@@ -92,6 +84,9 @@ mod tests {
             file.rewind().unwrap();
             file.read_to_end(&mut found).unwrap();
             assert!(found == expected, "pieces of {piece}");
+            // Of six blocks and a bit, two and a bit are zeros from end to end.
+            let blocks = file.metadata().unwrap().blocks() * 512;
+            assert!(blocks <= 4 * HOLE_LEN as u64, "pieces of {piece}: {blocks} bytes on disk");
         }
     }
 }

@@ -8,6 +8,7 @@ use tar_core::EntryType;
 
 use super::entry::Entry;
 use super::{Item, TarOptions};
+use crate::notices::COPIED_LINK;
 use crate::path::shown;
 use crate::{Error, Notices};
 
@@ -49,8 +50,7 @@ impl<'a> Names<'a> {
             }
             (node, bytes) = (linked.clone(), linked_bytes.clone());
             if !self.options.copy_hard_links {
-                let what = "another name of a file that came before: stored as a file of its own";
-                self.notices.lost(&shown(&path), what);
+                self.notices.lost(&shown(&path), COPIED_LINK);
             }
         }
         let is_directory = node.content.is_directory();
