@@ -80,7 +80,12 @@ static int update(desync_link *link) {
     }
     desync_report report;
     desync_progress progress = {0};
-    if (!check(desync_updater_run(updater, &offer, &source, show, &progress, &report), "run")) {
+    desync_status status = desync_updater_run(updater, &offer, &source, show, &progress, &report);
+    if (status == DESYNC_STATUS_CURRENT) {
+        board_print("image: nothing newer is offered\n");
+        return 0;
+    }
+    if (!check(status, "run")) {
         desync_failure failure;
         check(desync_updater_failure(updater, &failure), "failure");
         board_print_number("at chunk", failure.chunk);
@@ -89,6 +94,7 @@ static int update(desync_link *link) {
     board_print_number("chunks fetched", report.fetched.chunks);
     board_print_number("chunks copied", report.copied.chunks);
     board_print_number("bytes fetched", progress.fetched_bytes);
+    board_print("image: the next one is on trial\n");
     return 0;
 }
 
@@ -125,6 +131,8 @@ int main(void) {
     int failed = update(link);
     /* Only a courtesy to the host, which may be gone already. */
     check(desync_link_close(link, (uint8_t)failed), "close");
-    board_print(failed ? "image: not updated\n" : "image: the next one is on trial\n");
+    if (failed) {
+        board_print("image: not updated\n");
+    }
     return failed;
 }

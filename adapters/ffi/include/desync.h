@@ -165,6 +165,10 @@ enum desync_status
    * The stored chunk changed while it was fetched.
    */
   DESYNC_STATUS_CHANGED = 29,
+  /**
+   * The image that is offered is the confirmed one: there is nothing to do.
+   */
+  DESYNC_STATUS_CURRENT = 30,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -619,9 +623,10 @@ desync_status desync_updater_new(uint8_t *memory,
  * reset a bootloader starts it. Returns when that is done, or has failed.
  *
  * Whatever stops it, a cut as much as a failure, the device boots as before; called again with the same offer it goes
- * on where it stopped. `progress`, if not null, is called with `progress_context` after each fetch, erase and
- * program, and must not call this library. `report`, if not null, is filled in when the status is 0. The memory that
- * the index needs is checked before anything is erased.
+ * on where it stopped. An offer of the image that is confirmed gives `DESYNC_STATUS_CURRENT`, and nothing of it is
+ * fetched. `progress`, if not null, is called with `progress_context` after each fetch, erase and program, and must
+ * not call this library. `report`, if not null, is filled in when the status is 0. The memory that the index needs is
+ * checked before anything is erased.
  */
 desync_status desync_updater_run(desync_updater *updater,
                                  const desync_offer *offer,

@@ -68,6 +68,8 @@ pub enum Status {
     OtherVersion = 28,
     /// The stored chunk changed while it was fetched.
     Changed = 29,
+    /// The image that is offered is the confirmed one: there is nothing to do.
+    Current = 30,
 }
 
 /// The name of a status, as in the header but without its beginning: `"OK"`, `"MEMORY_TOO_SHORT"`. For a number
@@ -79,7 +81,7 @@ pub extern "C" fn desync_status_name(status: i32) -> *const c_char {
 }
 
 /// Each status by its name. A test compares them with the header's.
-const NAMES: [(Status, &core::ffi::CStr); 30] = [
+const NAMES: [(Status, &core::ffi::CStr); 31] = [
     (Status::Ok, c"OK"),
     (Status::NullPointer, c"NULL_POINTER"),
     (Status::Misaligned, c"MISALIGNED"),
@@ -110,6 +112,7 @@ const NAMES: [(Status, &core::ffi::CStr); 30] = [
     (Status::HostFailed, c"HOST_FAILED"),
     (Status::OtherVersion, c"OTHER_VERSION"),
     (Status::Changed, c"CHANGED"),
+    (Status::Current, c"CURRENT"),
 ];
 
 impl From<LayoutError> for Status {
@@ -130,6 +133,7 @@ impl<F, S> From<&UpdateError<F, S>> for Status {
             UpdateError::Source(_) => Self::Source,
             UpdateError::Layout(error) => Self::from(*error),
             UpdateError::OnTrial => Self::OnTrial,
+            UpdateError::Current => Self::Current,
             UpdateError::WrongDigest { .. } => Self::WrongDigest,
             UpdateError::NoIndexLen { .. } => Self::NoIndexLen,
             UpdateError::IndexTooLong { .. } => Self::IndexTooLong,

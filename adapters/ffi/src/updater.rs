@@ -162,9 +162,10 @@ pub unsafe extern "C" fn desync_updater_new(
 /// reset a bootloader starts it. Returns when that is done, or has failed.
 ///
 /// Whatever stops it, a cut as much as a failure, the device boots as before; called again with the same offer it goes
-/// on where it stopped. `progress`, if not null, is called with `progress_context` after each fetch, erase and
-/// program, and must not call this library. `report`, if not null, is filled in when the status is 0. The memory that
-/// the index needs is checked before anything is erased.
+/// on where it stopped. An offer of the image that is confirmed gives `DESYNC_STATUS_CURRENT`, and nothing of it is
+/// fetched. `progress`, if not null, is called with `progress_context` after each fetch, erase and program, and must
+/// not call this library. `report`, if not null, is filled in when the status is 0. The memory that the index needs is
+/// checked before anything is erased.
 ///
 /// # Safety
 /// Pointers are null or point to what their types say; `updater` came from `desync_updater_new`, and its memory

@@ -12,7 +12,7 @@
 use super::flash::Flash;
 use super::journal::{Journal, JournalWrite};
 use super::layout::{Layout, Slot};
-use super::record::{Phase, RECORD_LEN, State};
+use super::record::{NO_TAG, Phase, RECORD_LEN, State};
 
 /// Which slot to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub fn choose(state: &State) -> Choice {
                 slot: state.active.other(),
                 next: Some(State { phase: Phase::Trial { boots_left }, ..*state }),
             },
-            None => Choice { slot: state.active, next: Some(State { phase: Phase::Idle, ..*state }) },
+            None => {
+                Choice { slot: state.active, next: Some(State { phase: Phase::Idle, tag: NO_TAG, ..*state }) }
+            }
         },
     }
 }

@@ -23,6 +23,9 @@ pub enum UpdateError<F, S> {
     /// An image is on trial: it must be confirmed, or fail, before the next update.
     #[error("the running image is not confirmed yet")]
     OnTrial,
+    /// The image that is offered is the confirmed one: there is nothing to do.
+    #[error("the offered image is the confirmed one")]
+    Current,
     /// The offer's digest is not the device's, or not the index's.
     #[error("digest is {found}, not {expected}")]
     WrongDigest {
@@ -126,6 +129,7 @@ impl Stop {
             Self::Flash(never) | Self::Source(never) => match never {},
             Self::Layout(error) => UpdateError::Layout(error),
             Self::OnTrial => UpdateError::OnTrial,
+            Self::Current => UpdateError::Current,
             Self::WrongDigest { expected, found } => UpdateError::WrongDigest { expected, found },
             Self::NoIndexLen { len } => UpdateError::NoIndexLen { len },
             Self::IndexTooLong { chunks, room } => UpdateError::IndexTooLong { chunks, room },

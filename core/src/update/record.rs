@@ -12,7 +12,7 @@
 //! | 11 | 1 | trial boots left |
 //! | 12 | 4 | sector of the inactive slot that is being erased, counted from its start; `ffffffff` none |
 //! | 16, 20 | 4 each | chunks of the index kept beside slot A, B; 0 none |
-//! | 24 | 8 | the first bytes of the name of the index beside the inactive slot |
+//! | 24 | 8 | the first bytes of the name of an index: while idle of that beside the active slot, else beside the other; zeros if none is known |
 //!
 //! All words are little-endian. This format is this project's own.
 
@@ -23,6 +23,9 @@ pub const RECORD_LEN: usize = 32;
 
 const VERSION: u8 = 1;
 const NO_SECTOR: u32 = u32::MAX;
+
+/// The tag of no index.
+pub(super) const NO_TAG: [u8; 8] = [0; 8];
 
 /// How far an update has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +55,8 @@ pub struct State {
     pub in_flux: Option<u32>,
     /// Chunks of the index kept beside each slot; 0 if there is none.
     pub chunks: [u32; 2],
-    /// The first bytes of the name of the index beside the inactive slot.
+    /// The first bytes of the name of an index: while idle of that beside the active slot, else of that beside
+    /// the other; zeros if none is known.
     pub tag: [u8; 8],
 }
 

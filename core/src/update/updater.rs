@@ -117,7 +117,8 @@ impl<F: Flash> Updater<F> {
     ///
     /// Whatever stops it, a cut as much as an error or dropping the future, the device boots as before;
     /// calling it again with the same offer goes on where it stopped. Asked for again are at most the chunks
-    /// that share the one sector in hand, and the index if it was not complete.
+    /// that share the one sector in hand, and the index if it was not complete. An offer of the image that runs
+    /// and is confirmed is answered by [`UpdateError::Current`], before anything of it is fetched.
     ///
     /// # Errors
     /// [`UpdateError`].

@@ -38,6 +38,15 @@ fn mps2_an386_updates_boots_and_falls_back() {
         device.assert_boots(release, &"after the update");
     }
 
+    // What runs already is not fetched when it is offered once more.
+    let index = host.make("image", &first.image, "").unwrap();
+    let running = device.start(&Line::Socket, &["update"]);
+    let serving = host.serve(&index, device.path().join("line").to_str().unwrap(), false).unwrap();
+    let outcome = running.end().unwrap();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.output.ends_with("app: nothing newer is offered\n"), "{outcome:?}");
+    assert_eq!(serving.end().unwrap(), Some(0));
+
     let index = host.make("bad", &bad.image, "").unwrap();
     let running = device.start(&Line::Socket, &["update"]);
     let serving = host.serve(&index, device.path().join("line").to_str().unwrap(), false).unwrap();

@@ -17,7 +17,7 @@ use core::sync::atomic::AtomicU32;
 
 use cortex_m::peripheral::{SCB, SYST};
 use desync_core::update::boot;
-use desync_core::update::{Blocking, Layout, Nor, Phase, Slot, block_on};
+use desync_core::update::{Blocking, Layout, Nor, Phase, Slot, UpdateError, block_on};
 use semihosting::process::ExitCode;
 
 use crate::flash::{Cells as _, Power, RuledFlash, Window};
@@ -134,6 +134,10 @@ pub fn run(release: &'static Release, syst: SYST, at_end: impl FnOnce()) -> ! {
     } else if options.updates {
         match update(flash, LAYOUT, UartPort(CmsdkUart::uart0()), &options) {
             Ok(_) => SCB::sys_reset(),
+            Err(UpdateError::Current) => {
+                semihosting::println!("app: nothing newer is offered");
+                ExitCode::SUCCESS.exit_process()
+            }
             Err(error) => {
                 defmt::error!("{}", error);
                 semihosting::eprintln!("app: {error}");

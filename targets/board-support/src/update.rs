@@ -79,7 +79,8 @@ pub fn update<C: Cells>(
     // Pinned where it is made: handed over by value, it would lie on the stack twice.
     let result = block_on(pin!(run(flash, layout, &mut source)));
     let asked = source.asked_bytes();
-    let status = u8::from(result.is_err());
+    let is_well = matches!(result, Ok(_) | Err(UpdateError::Current));
+    let status = u8::from(!is_well);
     // Whether the host hears it changes nothing here.
     let _ = block_on(source.close(status));
     let report = result?;

@@ -8,6 +8,7 @@ use crate::digest::ChunkId;
 use crate::format::index::{HEADER_LEN, ITEM_LEN, IndexEvent, IndexParser, Strictness, TAIL_LEN};
 use crate::format::{IndexError, IndexItem};
 use crate::update::error::Stop;
+use crate::update::layout::Slot;
 use crate::update::pending::PendingChunk;
 use crate::update::record::{Phase, RECORD_LEN, State};
 use crate::update::updater::IO_LEN;
@@ -34,13 +35,13 @@ impl Machine<'_> {
 
     /// Looks whether the index was staged before the power was lost.
     fn obtain_index(&mut self) -> Step {
-        let State { phase, tag, chunks, .. } = self.journal.state;
-        let target = self.target();
+        let State { active, phase, tag, chunks, .. } = self.journal.state;
+        // The index that the tag belongs to lies beside the slot that was written last.
+        let is_offered = |slot: Slot| tag == tag_of(&self.offer.index_id) && slot.of(&chunks) == self.chunks;
         match phase {
             Phase::Trial { .. } => Err(Stop::OnTrial),
-            Phase::Staged if tag == tag_of(&self.offer.index_id) && target.of(&chunks) == self.chunks => {
-                self.hash_index(Job::HashStaged)
-            }
+            Phase::Idle if is_offered(active) => Err(Stop::Current),
+            Phase::Staged if is_offered(active.other()) => self.hash_index(Job::HashStaged),
             Phase::Staged | Phase::Idle => self.go(Job::Preflight { last: false, filled: 0 }),
         }
     }

@@ -23,7 +23,7 @@ use super::layout::{Region, Slot};
 use super::pending::PendingChunk;
 #[cfg(test)]
 use super::planted::Planted;
-use super::record::{Phase, State};
+use super::record::{NO_TAG, Phase, State};
 use super::request::{Given, Request};
 use super::source::Offer;
 use super::staged::{ENTRY_LEN, Entries, MISSES_MAX, Miss, entry_address, parse_entry};
@@ -428,8 +428,9 @@ impl<'w> Machine<'w> {
     /// The journal is told that there is no index beside a slot, if it says otherwise.
     fn forget_index(&mut self, slot: Slot) {
         let mut state = self.journal.state;
-        if slot == self.target() {
-            state.phase = Phase::Idle;
+        if slot == self.target() && state.phase != Phase::Idle {
+            // While idle the tag is that of the active slot's index.
+            (state.phase, state.tag) = (Phase::Idle, NO_TAG);
         }
         *slot.of_mut(&mut state.chunks) = 0;
         if state != self.journal.state {

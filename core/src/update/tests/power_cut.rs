@@ -114,7 +114,13 @@ impl<M: Model> Scene<M> {
         }
         block_on(boot::confirm(flash, &LAYOUT)).map_err(|error| format!("{error}"))?;
         flash.power_up(None);
-        if self.check_boot(flash)? == Slot::B { Ok(()) } else { Err("confirmed image does not boot".into()) }
+        if self.check_boot(flash)? != Slot::B {
+            return Err("confirmed image does not boot".into());
+        }
+        match update(flash, &self.new.offer, &mut self.source.clone()) {
+            Err(UpdateError::Current) => Ok(()),
+            other => Err(format!("offered once more: {other:?}")),
+        }
     }
 
     /// Each cut costs at most the sector in hand, the chunks across its edges and the chunk in transit. A
