@@ -1,13 +1,18 @@
-//! `cache`: chunks from one store into another, without building anything.
+//! `cache`: chunks from one store into another, without building anything. They are verified side by side, and
+//! kept as they came where both stores keep them in the same form.
 
 use desync_core::chunk_source::Wanted;
-use desync_store::ChunkStore;
+use desync_core::digest::HashKernel;
+use desync_store::{Chunk, ChunkStore, Opener};
 
 use crate::pool::ordered;
-use crate::{Context, Error, Phase};
+use crate::{Cancel, Context, Error, Phase};
 
-/// Chunks on their way for each worker.
-const CHUNKS_PER_WORKER: usize = 2;
+/// Batches on their way for each worker.
+const BATCHES_PER_WORKER: usize = 2;
+
+/// Chunks that are verified together at most: while they are gathered, none is kept.
+const BATCH_LEN_MAX: usize = 16;
 
 /// Copies the wanted chunks that `target` lacks from `source`, each once. When this returns they are
 /// durable. Progress counts chunks.
@@ -24,10 +29,17 @@ pub fn copy(
     wanted.sort_unstable_by_key(|wanted| wanted.id);
     wanted.dedup_by_key(|wanted| wanted.id);
     context.progress.begin(Phase::Working, wanted.len() as u64);
-    let worker = || |wanted: Wanted| copy_one(&wanted, source, target);
-    let in_flight_max = context.workers.get() * CHUNKS_PER_WORKER;
-    let copied = ordered(context, in_flight_max, wanted.into_iter().map(Ok), worker, |()| {
-        context.progress.advance(1);
+    // A few chunks keep all workers busy rather than all lanes.
+    let share = wanted.len().div_ceil(context.workers.get() * BATCHES_PER_WORKER).max(1);
+    let batch_len = context.kernels.hash.batch_len().min(BATCH_LEN_MAX).min(share);
+    let worker = || {
+        let (hash, opener, cancel) = (context.kernels.hash, Opener::new(), context.cancel);
+        let hand = Hand { source, target, hash, opener, cancel };
+        move |batch: &[Wanted]| hand.copy(batch).map(|()| batch.len())
+    };
+    let in_flight_max = context.workers.get() * BATCHES_PER_WORKER;
+    let copied = ordered(context, in_flight_max, wanted.chunks(batch_len).map(Ok), worker, |copied| {
+        context.progress.advance(copied as u64);
         Ok(())
     });
     // What was copied before a failure is there for the next run.
@@ -39,15 +51,62 @@ pub fn copy(
     Ok(())
 }
 
-fn copy_one(wanted: &Wanted, source: &dyn ChunkStore, target: &dyn ChunkStore) -> Result<(), Error> {
-    if !target.rely_on(&wanted.id)? {
-        target.put(&source.get(wanted)?)?;
+/// One worker's means to copy chunks.
+struct Hand<'a> {
+    source: &'a dyn ChunkStore,
+    target: &'a dyn ChunkStore,
+    hash: HashKernel,
+    opener: Opener,
+    cancel: &'a Cancel,
+}
+
+impl Hand<'_> {
+    fn copy(&self, batch: &[Wanted]) -> Result<(), Error> {
+        let (mut chunks, mut failed) = (Vec::new(), None);
+        for wanted in batch {
+            match self.fetch(wanted) {
+                Ok(fetched) => chunks.extend(fetched.map(|chunk| (chunk, *wanted))),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        // What came before a failure is kept: the next run need not fetch it again.
+        self.keep(&chunks)?;
+        failed.map_or(Ok(()), Err)
     }
-    Ok(())
+
+    /// A chunk that the target lacks, not verified.
+    fn fetch(&self, wanted: &Wanted) -> Result<Option<Chunk>, Error> {
+        self.cancel.check()?;
+        if self.target.rely_on(&wanted.id)? {
+            return Ok(None);
+        }
+        Ok(Some(self.source.get_unverified(wanted)?))
+    }
+
+    /// Keeps chunks, of which those that are wrong are asked for once more, one by one: the source knows what to
+    /// do about damage.
+    fn keep(&self, chunks: &[(Chunk, Wanted)]) -> Result<(), Error> {
+        // Each index names its chunks by one digest, but there may be several indexes.
+        for alike in chunks.chunk_by(|(_, one), (_, next)| one.digest == next.digest) {
+            let opened = self.opener.open_many(self.hash, alike[0].1.digest, alike, &self.source.location());
+            for ((chunk, wanted), opened) in alike.iter().zip(opened) {
+                match opened {
+                    Ok(_) => self.target.put(chunk)?,
+                    Err(_) => self.target.put(&self.source.get(wanted)?)?,
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use desync_core::DigestKind;
+
     use super::*;
     use crate::testing::{chunk_files, directory_store, fill, index_of, wanted_of, with_context};
 
@@ -66,6 +125,34 @@ mod tests {
                 assert_eq!(chunk_files(&directory), 40);
             }
         }
+    }
+
+    #[test]
+    fn each_is_verified_by_the_digest_of_its_index() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ((source, stored), (target, directory)) =
+            (directory_store(from.path()), directory_store(to.path()));
+        let blob: Vec<u8> = (0..640u32).flat_map(u32::to_le_bytes).collect();
+        let index = index_of(&blob, 64);
+        let mut other = index.clone();
+        other.header.flags = desync_core::format::FeatureFlags::desync_blob(DigestKind::Sha256);
+        for (item, chunk) in other.items.iter_mut().zip(blob.chunks(64)) {
+            item.id = DigestKind::Sha256.id_of(chunk);
+        }
+        fill(&source, &blob, &index);
+        fill(&source, &blob, &other);
+        let wanted: Vec<Wanted> = [wanted_of(&index), wanted_of(&other)].concat();
+        with_context(2, |context, _| copy(wanted.clone(), &source, &target, context)).unwrap();
+        assert_eq!(chunk_files(&directory), 80);
+
+        // One that is damaged is neither kept nor passed over, and keeps nothing else from being told of.
+        let name = desync_core::format::StorageForm::Compressed.path_of(&other.items[7].id);
+        std::fs::write(stored.join(name.as_str()), b"not a chunk").unwrap();
+        let to = tempfile::tempdir().unwrap();
+        let (target, directory) = directory_store(to.path());
+        let error = with_context(2, |context, _| copy(wanted, &source, &target, context)).unwrap_err();
+        assert!(error.to_string().contains(&other.items[7].id.to_string()), "{error}");
+        assert!(!directory.join(name.as_str()).exists());
     }
 
     #[test]

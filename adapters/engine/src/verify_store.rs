@@ -4,7 +4,7 @@ use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, DigestKind, Limits};
-use desync_store::{Chunk, ChunkStore, ErrorKind, Listed, Opener, PrunableBackend, StoreError};
+use desync_store::{Chunk, ChunkStore, ErrorKind, Opener, PrunableBackend, StoreError};
 
 use crate::pool::Pool;
 use crate::{Context, Error, Phase};
@@ -81,7 +81,7 @@ pub fn verify_store(
         let batch_len = context.kernels.hash.batch_len();
         let mut batch = Vec::new();
         let mut failed = None;
-        options.backend.list(options.form, &mut |listed: Listed| {
+        options.backend.list_ids(options.form, &mut |id| {
             while pool.in_flight() >= in_flight_max {
                 match pool.recv() {
                     Ok((_, checked)) => take(checked),
@@ -91,7 +91,7 @@ pub fn verify_store(
                     }
                 }
             }
-            batch.push(listed.id);
+            batch.push(id);
             if batch.len() >= batch_len {
                 pool.submit(std::mem::take(&mut batch));
             }

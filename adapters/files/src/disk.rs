@@ -94,8 +94,9 @@ pub trait Disk: Send + Sync {
     /// Creates a directory (0777 less umask); fine if it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// The paths in a directory, in no order.
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// The paths in a directory, in no order, and what each is, links not followed. Costs nothing for each
+    /// entry where the directory itself tells.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>>;
 
     /// What a path names, links followed; `None` if nothing.
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;
@@ -131,6 +132,17 @@ pub trait DiskFile: Send + Sync {
 
     /// Fills `buf` from `offset` on; `UnexpectedEof` if the file ends before.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// All bytes of a file that is not longer than `len_max`; of a longer one, its length as an error within.
+    fn read_all(&self, len_max: u64) -> io::Result<Result<Vec<u8>, u64>> {
+        let len = self.len()?;
+        if len > len_max {
+            return Ok(Err(len));
+        }
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
+        self.read_exact_at(&mut bytes, 0)?;
+        Ok(Ok(bytes))
+    }
 
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

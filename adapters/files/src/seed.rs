@@ -3,10 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use desync_core::block_io::BlockRead;
 
 use crate::disk::{Disk, DiskFile, FileKind};
+
+/// After so many refusals in a row to share storage, nobody asks any more: two file systems that cannot share
+/// say so each time, at the price of a call for each step.
+const REFUSALS_MAX: u32 = 8;
 
 /// A handle on a seed. Clones are cheap, one for each thread.
 #[derive(Clone)]
@@ -14,6 +19,8 @@ pub struct Seed {
     file: Arc<dyn DiskFile>,
     path: Arc<PathBuf>,
     len: u64,
+    /// Refusals to share storage since it was shared last.
+    refusals: Arc<AtomicU32>,
 }
 
 impl Seed {
@@ -29,7 +36,27 @@ impl Seed {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
         }
         let file: Arc<dyn DiskFile> = disk.open(path)?.into();
-        Ok(Self { len: file.len()?, file, path: Arc::new(path.to_owned()) })
+        Ok(Self { len: file.len()?, file, path: Arc::new(path.to_owned()), refusals: Arc::default() })
+    }
+
+    /// Shares a range of it with `target`; `false` if these two cannot share there. Nothing has changed then.
+    pub(crate) fn clone_to(
+        &self,
+        target: &dyn DiskFile,
+        source_offset: u64,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<bool> {
+        if self.refusals.load(Ordering::Relaxed) >= REFUSALS_MAX {
+            return Ok(false);
+        }
+        let shared = target.clone_range(&*self.file, source_offset, offset, len)?;
+        if shared {
+            self.refusals.store(0, Ordering::Relaxed);
+        } else {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(shared)
     }
 
     /// The open file.

@@ -135,7 +135,22 @@ fn ext4_without_reflinks() {
         let (source, target) = (create(&mount.join("a"), &[1; 8192]), create(&mount.join("b"), &[2; 8192]));
         assert!(!target.clone_range(&*source, 0, 0, 8192).unwrap());
         assert_eq!(fs::read(mount.join("b")).unwrap(), [2; 8192]);
+        check_refusals(&mount);
     });
+}
+
+/// A seed that cannot be shared costs no more than none: what was refused is still blank, and nobody asks for ever.
+fn check_refusals(mount: &Path) {
+    let path = mount.join("refused");
+    let options = TargetOptions { in_place: false, durability: Durability::NoSync };
+    let target = Target::open(Arc::new(HostDisk), &path, 8192, options).unwrap();
+    let (mut handle, mut seed) = (target.handle(), Seed::open(&HostDisk, &mount.join("a")).unwrap());
+    for _ in 0..20 {
+        assert_eq!(handle.share(&mut seed, 0, 0, 8192).unwrap(), None);
+    }
+    handle.write(0, VerifiedChunk::name(DigestKind::Sha256, &[0; 8192]).all()).unwrap();
+    target.finish().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
 }
 
 const DEVICE_LEN: u64 = 1 << 20;

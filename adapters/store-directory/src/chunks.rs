@@ -143,15 +143,10 @@ impl Backend for DirectoryStore {
         let Some(file) = self.open_chunk(id, form).map_err(failed)? else {
             return Err(StoreError::missing(Operation::Get, &self.location, id));
         };
-        let len = file.len().map_err(failed)?;
-        if len > len_max {
+        file.read_all(len_max).map_err(failed)?.map_err(|len| {
             let cause = format!("stored with {len} bytes, expected at most {len_max}");
-            return Err(StoreError::invalid(&self.location, id, cause));
-        }
-        // At most `len_max`, which the caller chose.
-        let mut stored = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut stored, 0).map_err(failed)?;
-        Ok(stored)
+            StoreError::invalid(&self.location, id, cause)
+        })
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {

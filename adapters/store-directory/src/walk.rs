@@ -24,7 +24,7 @@ impl DirectoryStore {
     /// If a directory cannot be read.
     pub fn strays(&self, form: StorageForm) -> Result<Vec<PathBuf>, StoreError> {
         let mut strays = Vec::new();
-        self.for_each_file(&mut |path, _| {
+        self.for_each_file(&mut |path| {
             let is_stray = path.file_name().is_some_and(|name| any_case_chunk_of(name, form).is_some())
                 && self.chunk_at(path, form).is_none();
             strays.extend(is_stray.then(|| path.to_owned()));
@@ -42,14 +42,12 @@ impl DirectoryStore {
     /// Calls `found` for each regular file, until it answers `false`.
     fn for_each_file(
         &self,
-        found: &mut dyn FnMut(&Path, Metadata) -> Result<bool, StoreError>,
+        found: &mut dyn FnMut(&Path) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        for path in self.entries(&self.directory)? {
-            let more = match self.metadata(&path)? {
-                Some(metadata) if metadata.kind == FileKind::File => found(&path, metadata)?,
-                Some(metadata) if metadata.kind == FileKind::Directory && has_prefix_name(&path) => {
-                    self.for_each_file_in(&path, found)?
-                }
+        for (path, kind) in self.entries(&self.directory)? {
+            let more = match kind {
+                FileKind::File => found(&path)?,
+                FileKind::Directory if has_prefix_name(&path) => self.for_each_file_in(&path, found)?,
                 _ => true,
             };
             if !more {
@@ -62,21 +60,18 @@ impl DirectoryStore {
     fn for_each_file_in(
         &self,
         directory: &Path,
-        found: &mut dyn FnMut(&Path, Metadata) -> Result<bool, StoreError>,
+        found: &mut dyn FnMut(&Path) -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
-        for path in self.entries(directory)? {
-            let metadata = self.metadata(&path)?.filter(|metadata| metadata.kind == FileKind::File);
-            if let Some(metadata) = metadata
-                && !found(&path, metadata)?
-            {
+        for (path, kind) in self.entries(directory)? {
+            if kind == FileKind::File && !found(&path)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// The paths in a directory; none if it has gone meanwhile.
-    fn entries(&self, directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    /// The paths in a directory and what they are; none if it has gone meanwhile.
+    fn entries(&self, directory: &Path) -> Result<Vec<(PathBuf, FileKind)>, StoreError> {
         match self.disk.read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.directory => {
                 Ok(Vec::new())
@@ -85,8 +80,10 @@ impl DirectoryStore {
         }
     }
 
+    /// What a regular file is known by; `None` if it has gone meanwhile.
     fn metadata(&self, path: &Path) -> Result<Option<Metadata>, StoreError> {
-        self.disk.symlink_metadata(path).map_err(|error| self.list_error(path, &error))
+        let found = self.disk.symlink_metadata(path).map_err(|error| self.list_error(path, &error))?;
+        Ok(found.filter(|found| found.kind == FileKind::File))
     }
 
     fn list_error(&self, path: &Path, error: &io::Error) -> StoreError {
@@ -101,10 +98,19 @@ impl PrunableBackend for DirectoryStore {
         form: StorageForm,
         found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        self.for_each_file(&mut |path, metadata| match self.chunk_at(path, form) {
-            Some(id) => found(Listed { id, stored_len: metadata.len, modified: Some(metadata.modified) }),
-            None => Ok(true),
+        self.for_each_file(&mut |path| {
+            let Some(id) = self.chunk_at(path, form) else { return Ok(true) };
+            let Some(Metadata { len, modified, .. }) = self.metadata(path)? else { return Ok(true) };
+            found(Listed { id, stored_len: len, modified: Some(modified) })
         })
+    }
+
+    fn list_ids(
+        &self,
+        form: StorageForm,
+        found: &mut dyn FnMut(ChunkId) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.for_each_file(&mut |path| self.chunk_at(path, form).map_or(Ok(true), &mut *found))
     }
 
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError> {
@@ -146,8 +152,10 @@ impl PrunableBackend for DirectoryStore {
 
     fn remove_leftovers(&self, older_than: SystemTime) -> Result<u64, StoreError> {
         let mut removed = 0;
-        self.for_each_file(&mut |path, metadata| {
-            if metadata.modified < older_than && path.file_name().is_some_and(is_temporary) {
+        self.for_each_file(&mut |path| {
+            let is_leftover = path.file_name().is_some_and(is_temporary)
+                && self.metadata(path)?.is_some_and(|metadata| metadata.modified < older_than);
+            if is_leftover {
                 match self.disk.remove_file(path) {
                     Ok(()) => removed += 1,
                     // Its writer, or another prune, was faster.

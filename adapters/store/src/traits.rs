@@ -76,6 +76,15 @@ pub trait PrunableBackend: Backend {
         found: &mut dyn FnMut(Listed) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError>;
 
+    /// As [`PrunableBackend::list`], for who wants the names only: where that is cheaper.
+    fn list_ids(
+        &self,
+        form: StorageForm,
+        found: &mut dyn FnMut(ChunkId) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.list(form, &mut |listed| found(listed.id))
+    }
+
     /// Removes a chunk; `Missing` if it is not there, where the store can tell.
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError>;
 

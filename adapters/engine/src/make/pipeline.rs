@@ -173,8 +173,8 @@ impl Coordinator<'_, '_> {
         }
         if let Some(cut) = self.cutter.finish() {
             self.take(cut);
-            self.send_batch();
         }
+        self.send_batch();
         while self.pool.in_flight() > 0 {
             self.wait()?;
         }
@@ -214,7 +214,10 @@ impl Coordinator<'_, '_> {
                 self.take(cut);
             }
         }
-        self.send_batch();
+        // A worker that has nothing to do is worse than lanes that have not.
+        if self.pool.in_flight() < self.context.workers.get() {
+            self.send_batch();
+        }
     }
 
     /// Gathers a chunk to be named and kept, with as many others as are hashed side by side.

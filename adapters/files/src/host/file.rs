@@ -6,6 +6,9 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
 use super::{kind_of, system};
 use crate::disk::{DiskFile, FileKind, Owner};
 
@@ -22,6 +25,8 @@ pub(super) struct HostFile {
     file: File,
     kind: FileKind,
     block_size: u64,
+    /// Of a regular file, when it was opened.
+    len_at_first: u64,
 }
 
 impl HostFile {
@@ -31,7 +36,8 @@ impl HostFile {
             0 => BLOCK_SIZE_DEFAULT,
             size => size,
         };
-        Ok(Box::new(Self { kind: kind_of(metadata.file_type()), block_size, file }))
+        let (kind, len_at_first) = (kind_of(metadata.file_type()), metadata.len());
+        Ok(Box::new(Self { file, kind, block_size, len_at_first }))
     }
 
     fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
@@ -76,6 +82,27 @@ impl DiskFile for HostFile {
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buf, offset)
+    }
+
+    /// Without asking for the length again, and without clearing what is overwritten.
+    fn read_all(&self, len_max: u64) -> io::Result<Result<Vec<u8>, u64>> {
+        let len = self.len_at_first;
+        if len > len_max {
+            return Ok(Err(len));
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?)?;
+        while (bytes.len() as u64) < len {
+            let offset = bytes.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        // The file may have grown, and the room may be larger than was asked for.
+        bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+        Ok(Ok(bytes))
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -61,8 +61,18 @@ impl Disk for HostDisk {
         }
     }
 
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            match entry.file_type() {
+                Ok(kind) => entries.push((entry.path(), kind_of(kind))),
+                // Where the directory does not tell, somebody may remove the file before it is asked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {

@@ -88,11 +88,14 @@ impl BlockShare<Seed> for TargetHandle {
         let Some(middle) = whole_blocks(self.file.block_size(), source_offset, offset, len) else {
             return Ok(None);
         };
-        self.touch(middle.clone());
         let source_start = source_offset + (middle.start - offset);
         let len = middle.end - middle.start;
-        let shared = self.file.clone_range(&**source.file(), source_start, middle.start, len)?;
-        Ok(shared.then_some(middle))
+        let shared = source.clone_to(&*self.file, source_start, middle.start, len);
+        // After a refusal it is as blank as before: zeros are still left out there.
+        if !matches!(shared, Ok(false)) {
+            self.touch(middle.clone());
+        }
+        Ok(shared?.then_some(middle))
     }
 }
 

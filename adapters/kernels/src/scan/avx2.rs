@@ -21,20 +21,26 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
     strips::scan::<LANES>(
         // SAFETY: the kernels of a level are handed out only where the processor was seen to have what the
         // function enables.
-        |bytes, test, hits| unsafe { scan_window(bytes, test, hits) },
+        |bytes, next, test, hits| unsafe {
+            match test.shift {
+                0 => scan_window::<false>(bytes, next, test, hits),
+                _ => scan_window::<true>(bytes, next, test, hits),
+            }
+        },
         bytes,
         discriminator,
         found,
     );
 }
 
+/// `ROTATES` is whether the test does: not for odd discriminators, of which the default one is.
 #[target_feature(enable = "avx2")]
-fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
+fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) {
     let mut strips = [[].as_slice(); LANES];
     for (lane, strip) in strips.iter_mut().enumerate() {
         *strip = bytes[lane * STRIP_LEN..][..WINDOW_LEN + STRIP_LEN].as_chunks().0;
     }
-    let test = Test::new(test);
+    let test = Test::<ROTATES>::new(test);
     let (mut even, mut odd) = ([[0; LANES]; WINDOW_LEN], [[0; LANES]; WINDOW_LEN]);
     let (mut leaving, mut entering) = (&mut even, &mut odd);
     look_up(&strips, 0, leaving);
@@ -43,6 +49,7 @@ fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
         hash = _mm256_xor_si256(rotate_by_one(hash), load(words));
     }
     for (turn, hits) in hits.chunks_exact_mut(WINDOW_LEN).enumerate() {
+        strips::ask_for::<LANES>(next, turn);
         look_up(&strips, turn + 1, entering);
         for ((entering, leaving), hits) in entering.iter().zip(&*leaving).zip(hits) {
             let change = _mm256_xor_si256(rotate_by_16(load(leaving)), load(entering));
@@ -69,7 +76,7 @@ static TABLE_IN_MEMORY: [u32; 256] = TABLE;
 
 /// [`Divisibility`] in every lane. A rotation is two shifts by counts of their own.
 #[derive(Clone, Copy)]
-struct Test {
+struct Test<const ROTATES: bool> {
     factor: __m256i,
     summand: __m256i,
     right: __m128i,
@@ -77,7 +84,7 @@ struct Test {
     limit: __m256i,
 }
 
-impl Test {
+impl<const ROTATES: bool> Test<ROTATES> {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn new(test: Divisibility) -> Self {
@@ -95,8 +102,11 @@ impl Test {
     #[inline]
     fn passing(&self, hash: __m256i) -> u16 {
         let product = _mm256_add_epi32(_mm256_mullo_epi32(hash, self.factor), self.summand);
-        let quotient =
-            _mm256_or_si256(_mm256_srl_epi32(product, self.right), _mm256_sll_epi32(product, self.left));
+        let quotient = if ROTATES {
+            _mm256_or_si256(_mm256_srl_epi32(product, self.right), _mm256_sll_epi32(product, self.left))
+        } else {
+            product
+        };
         let is_small = _mm256_cmpeq_epi32(_mm256_min_epu32(quotient, self.limit), quotient);
         _mm256_movemask_ps(_mm256_castsi256_ps(is_small)) as u16
     }

