@@ -49,6 +49,8 @@ pub(crate) struct Bound {
     pub(crate) command: &'static str,
     pub(crate) parts: &'static str,
     pub(crate) cpu_seconds: f64,
+    /// The system's part of it: files made, opened, synced and copied.
+    pub(crate) system_seconds: f64,
     pub(crate) parts_seconds: f64,
     /// Copying the image, or the stored chunks, out of the page cache: no part by our bounds, and yet nobody can
     /// leave it out.
@@ -63,6 +65,15 @@ pub(crate) struct Bound {
 impl Bound {
     pub(crate) fn ratio(&self) -> f64 {
         self.cpu_seconds / self.parts_seconds
+    }
+
+    /// The same without the system's part.
+    pub(crate) fn user_ratio(&self) -> f64 {
+        (self.cpu_seconds - self.system_seconds) / self.parts_seconds
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.ratio() <= self.limit
     }
 }
 
@@ -135,6 +146,7 @@ pub(crate) fn measure(
             command: job.name,
             parts: names,
             cpu_seconds,
+            system_seconds: middle(costs.iter().map(|cost| cost.system.as_secs_f64())).unwrap_or(f64::NAN),
             parts_seconds: middle(parts.iter().map(seconds)).unwrap_or(f64::NAN),
             reading_seconds: middle(parts.iter().map(reading)).unwrap_or(f64::NAN),
             limit: *limit,

@@ -17,6 +17,7 @@
 //! | `tree` | the tree in an image, and its archives |
 //! | `report` | medians and tables |
 //! | `picture` | bars |
+//! | `readme` | the tables' place in a document |
 //! | `servers` | `chunk-server` beside nginx, with `--servers` |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
@@ -27,6 +28,7 @@ mod picture;
 mod place;
 mod process;
 mod program;
+mod readme;
 mod report;
 mod servers;
 mod tree;
@@ -72,6 +74,9 @@ struct Options {
     /// Also draw the figures as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Also put the tables into this file, in the place of those that the last run put there
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
     /// Also write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -128,7 +133,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         places.push(place);
     }
     let xfs = xfs_places(&jobs, &folder, &places, &images)?;
-    if xfs.is_none() {
+    if xfs.is_none() && jobs.iter().any(|job| job.file_system == FileSystem::Xfs) {
         report.note("XFS is skipped: only root can mount it, and mkfs.xfs must be installed.");
     }
     images.read_all()?;
@@ -151,13 +156,19 @@ fn run(options: &Options) -> anyhow::Result<()> {
             (FileSystem::Xfs, Some((_, places))) => places,
             (FileSystem::Xfs, None) => continue,
         };
-        report.add(measure(job, &programs, places, &images, options.rounds)?);
+        let (row, failures) = measure(job, &programs, places, &images, options.rounds)?;
+        report.add(row);
+        failures.iter().for_each(|failure| report.note(failure));
     }
     drop(xfs);
     place::remove(&folder)?;
-    print!("{}", report.to_markdown());
+    let tables = report.to_markdown();
+    print!("{tables}");
     if let Some(path) = &options.svg {
         fs::write(path, report.to_svg()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(path) = &options.readme {
+        readme::put(path, &tables, options.svg.as_deref())?;
     }
     if let Some(path) = &options.json {
         fs::write(path, report.to_json()?).with_context(|| format!("cannot write {}", path.display()))?;
@@ -206,33 +217,51 @@ fn xfs_places(
     Ok(Some((xfs, places)))
 }
 
-/// Runs a job in turn by every program that can do it.
+/// Runs a job in turn by every program that can do it. Others than the one under test may fail at it: that is told.
 fn measure(
     job: &Job,
     programs: &[Program],
     places: &[Place],
     images: &Images,
     rounds: u32,
-) -> anyhow::Result<Row> {
+) -> anyhow::Result<(Row, Vec<String>)> {
     let mut row = Row::new(job, programs.len());
+    let mut failures: Vec<Option<String>> = vec![None; programs.len()];
     for round in 0..rounds {
         for (number, (program, place)) in programs.iter().zip(places).enumerate() {
-            let Some(mut command) = program.command(job, place, images) else { continue };
+            if failures[number].is_some() {
+                continue;
+            }
             eprintln!("{} {}/{rounds}: {}", job.name, round + 1, program.name);
-            if job.task.is_of_a_tree() {
-                tree::plant(program, place, images)?;
-            }
-            place.prepare(job)?;
-            let cost = process::measure(&mut command, &place.folder)
-                .with_context(|| format!("{}: {}", program.name, job.name))?;
-            row.add(number, cost);
-            if matches!(job.task, Task::Extract { .. }) && round == 0 {
-                place.check_output(images)?;
-            }
-            if matches!(job.task, Task::Untar { .. }) && round == 0 {
-                tree::check_output(place)?;
+            let cost = measure_once(job, program, place, images, round == 0);
+            match cost.with_context(|| format!("{}: {}", program.name, job.name)) {
+                Ok(cost) => cost.into_iter().for_each(|cost| row.add(number, cost)),
+                Err(error) if number > 0 => failures[number] = Some(format!("{error:#}")),
+                Err(error) => return Err(error),
             }
         }
     }
-    Ok(row)
+    Ok((row, failures.into_iter().flatten().collect()))
+}
+
+/// `None` if the program has no such command.
+fn measure_once(
+    job: &Job,
+    program: &Program,
+    place: &Place,
+    images: &Images,
+    is_first: bool,
+) -> anyhow::Result<Option<process::Cost>> {
+    let Some(mut command) = program.command(job, place, images) else { return Ok(None) };
+    if job.task.is_of_a_tree() {
+        tree::plant(program, place, images)?;
+    }
+    place.prepare(job)?;
+    let cost = process::measure(&mut command, &place.folder)?;
+    match job.task {
+        Task::Extract { .. } if is_first => place.check_output(images)?,
+        Task::Untar { .. } if is_first => tree::check_output(place)?,
+        _ => {}
+    }
+    Ok(Some(cost))
 }

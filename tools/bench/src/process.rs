@@ -13,6 +13,8 @@ pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// User and system time of all threads.
     pub(crate) cpu: Duration,
+    /// The system's part of it.
+    pub(crate) system: Duration,
     /// Peak resident memory in bytes. Never below what this harness itself has (a few MiB), since the kernel
     /// counts from the fork.
     pub(crate) peak: u64,
@@ -38,8 +40,13 @@ pub(crate) fn measure(command: &mut Command, folder: &Path) -> anyhow::Result<Co
         let said = fs::read_to_string(&messages).unwrap_or_default();
         bail!("{command:?} failed (wait status {status:#x}): {}", said.trim());
     }
-    let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
-    Ok(Cost { wall, cpu, peak: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024 })
+    let system = duration(usage.ru_stime);
+    Ok(Cost {
+        wall,
+        cpu: duration(usage.ru_utime) + system,
+        system,
+        peak: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    })
 }
 
 /// Time that this thread has worked since it began, user and system.

@@ -151,7 +151,7 @@ impl Report {
         )?;
         writeln!(
             text,
-            "wall and CPU time (user + system) in seconds, peak resident memory in MiB. *×* is wall time over ours.\n"
+            "CPU time is that of user and system. Ours syncs what it writes, the others do not.\n"
         )?;
         self.write_kernels(text)?;
         self.write_bounds(text)?;
@@ -191,19 +191,22 @@ impl Report {
         writeln!(text, "leave out, by the same libraries in another process:\n")?;
         writeln!(
             text,
-            "| command | CPU | parts | CPU of parts | × | bound | × with reading | GB/s | peak MiB |"
+            "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with reading | GB/s | peak MiB |"
         )?;
-        writeln!(text, "|---|---:|---|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(text, "|---|---:|---:|---|---:|---:|---:|---|---:|---:|---:|---:|")?;
         for bound in &self.bounds {
             writeln!(
                 text,
-                "| {} | {:.3} | {} | {:.3} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
+                "| {} | {:.3} | {:.3} | {} | {:.3} | {:.2} | {:.2} | {} | {:.2} | {:.2} | {:.2} | {:.0} |",
                 bound.command,
                 bound.cpu_seconds,
+                bound.system_seconds,
                 bound.parts,
                 bound.parts_seconds,
                 bound.ratio(),
                 bound.limit,
+                if bound.is_kept() { "kept" } else { "**not kept**" },
+                bound.user_ratio(),
                 bound.cpu_seconds / (bound.parts_seconds + bound.reading_seconds),
                 bound.gigabytes,
                 mebibytes(bound.peak_bytes)
@@ -237,17 +240,12 @@ impl Report {
     }
 
     fn write_rows(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "Seconds by the clock / seconds of CPU time / MiB of peak resident memory:\n")?;
         write!(text, "| job |")?;
         for about in &self.programs {
-            write!(
-                text,
-                " {} wall | CPU | peak |{}",
-                about.name,
-                if self.is_own(about) { "" } else { " × |" }
-            )?;
+            write!(text, " {} |", about.name)?;
         }
-        let columns = 4 * self.programs.len();
-        writeln!(text, "\n|---|{}", "---:|".repeat(columns - 1))?;
+        writeln!(text, "\n|---|{}", "---:|".repeat(self.programs.len()))?;
         for row in &self.rows {
             self.write_row(text, row)?;
         }
@@ -260,28 +258,16 @@ impl Report {
 
     fn write_row(&self, text: &mut String, row: &Row) -> std::fmt::Result {
         write!(text, "| {} |", row.job)?;
-        let own = row.medians.first().copied().flatten();
-        for (about, median) in self.programs.iter().zip(&row.medians) {
-            let is_own = self.is_own(about);
-            let Some(median) = median else {
-                write!(text, " – | – | – |{}", if is_own { "" } else { " – |" })?;
-                continue;
-            };
-            let peak = mebibytes(median.peak_bytes);
-            write!(text, " {:.2} | {:.2} | {peak:.0} |", median.wall_seconds, median.cpu_seconds)?;
-            if !is_own {
-                match own {
-                    Some(own) => write!(text, " {:.2} |", median.wall_seconds / own.wall_seconds)?,
-                    None => write!(text, " – |")?,
+        for median in &row.medians {
+            match median {
+                None => write!(text, " – |")?,
+                Some(Median { wall_seconds, cpu_seconds, peak_bytes }) => {
+                    let peak = mebibytes(*peak_bytes);
+                    write!(text, " {wall_seconds:.2} / {cpu_seconds:.2} / {peak:.0} |")?;
                 }
             }
         }
         writeln!(text)
-    }
-
-    /// The first program is the one under test.
-    fn is_own(&self, about: &About) -> bool {
-        self.programs.first().is_some_and(|first| std::ptr::eq(first, about))
     }
 }
 
@@ -289,12 +275,18 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// The processor's name, where Linux tells it.
+/// The processor's name, where Linux tells it, and its family and model: names of rented ones say little.
 fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name =
-        info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1).map(str::to_owned));
-    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    let value = |key: &str| {
+        let mut pairs = info.lines().filter_map(|line| line.split_once(':'));
+        pairs.find_map(|(name, value)| (name.trim() == key).then(|| value.trim()))
+    };
+    match (value("model name"), value("cpu family"), value("model")) {
+        (Some(name), Some(family), Some(model)) => format!("{name} (family {family}, model {model})"),
+        (Some(name), ..) => name.to_owned(),
+        _ => std::env::consts::ARCH.to_owned(),
+    }
 }
 
 #[cfg(test)]
