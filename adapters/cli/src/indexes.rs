@@ -16,7 +16,6 @@ use desync_core::{ChunkId, DigestKind, Limits};
 use desync_engine::{Error, IndexSink};
 use desync_files::{Disk, Durability, HostDisk, Publication, PublicationWriter};
 use desync_store::{IndexWriter, StoreError};
-use rustix::fs::{Access, access};
 
 use crate::index_stores::{RemoteIndex, remote};
 use crate::output;
@@ -259,5 +258,5 @@ fn check_writable(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok(access(parent.unwrap_or(Path::new(".")), Access::EXISTS | Access::WRITE_OK)?)
+    HostDisk.check_writable(parent.unwrap_or(Path::new(".")))
 }

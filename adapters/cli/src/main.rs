@@ -19,6 +19,7 @@ mod signals;
 #[cfg(any(feature = "fuse", feature = "server"))]
 mod source;
 mod stores;
+mod system;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -12,21 +12,21 @@ use std::time::Duration;
 
 use desync_engine::Cancel;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::exit;
 use crate::output;
+use crate::system::Requests;
 
 /// How many milliseconds a command has to stop by itself.
 static PATIENCE: AtomicU64 = AtomicU64::new(800);
 
-/// What somebody asks of a command that serves.
-#[cfg(any(feature = "fuse", feature = "server"))]
+/// What somebody asks of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Read what may have changed again (SIGHUP).
+    /// Read what may have changed again (SIGHUP): only of a command that serves.
+    #[cfg_attr(windows, allow(dead_code, reason = "nobody can ask for it there"))]
     Reload,
-    /// Finish what is under way and end, successfully (SIGINT, SIGTERM).
+    /// End; a command that serves finishes what is under way and ends successfully (SIGINT, SIGTERM).
     Stop,
 }
 
@@ -35,21 +35,21 @@ pub(crate) enum Request {
 /// # Errors
 /// If the system refuses handlers or a thread.
 pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let requests = Requests::listen(false)?;
     for signal in [SIGINT, SIGTERM] {
         // In the handler itself, so that no moment passes in which a command could still succeed.
         signal_hook::flag::register(signal, cancel.flag())?;
     }
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut asked = false;
-        for _ in &mut signals {
+        requests.each(|_| {
             if asked {
                 process::exit(exit::FAILED.into());
             }
             asked = true;
             // If the reminder cannot start, a second signal still works.
             let _ = thread::Builder::new().name("patience".into()).spawn(end_soon);
-        }
+        });
     })?;
     Ok(())
 }
@@ -66,16 +66,13 @@ pub(crate) fn serve(
     mut hear: impl FnMut(Request) + Send + 'static,
 ) -> std::io::Result<()> {
     PATIENCE.store(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    use signal_hook::consts::SIGHUP;
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let requests = Requests::listen(true)?;
     let asked_before = cancel.is_cancelled();
     thread::Builder::new().name("requests".into()).spawn(move || {
         if asked_before {
             hear(Request::Stop);
         }
-        for signal in &mut signals {
-            hear(if signal == SIGHUP { Request::Reload } else { Request::Stop });
-        }
+        requests.each(hear);
     })?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use desync_store_directory::DirectoryStore;
 use crate::config::StoreOptions;
 use crate::session::Session;
 use crate::settings::{EncryptionError, Location, Scheme, StoreOverrides};
+use crate::system;
 
 /// Which backend serves which scheme.
 const KINDS: &[(Scheme, OpenBackend)] = &[
@@ -187,8 +188,7 @@ fn not_built_in(location: &Location) -> anyhow::Error {
 
 /// The texts between the `|`.
 fn split(text: &OsString) -> impl Iterator<Item = OsString> + '_ {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    text.as_bytes().split(|b| *b == b'|').map(|member| OsString::from_vec(member.to_vec()))
+    system::bytes(text).split(|b| *b == b'|').map(system::word_of)
 }
 
 fn open_directory(

@@ -9,8 +9,7 @@
 //!   [`DiskFile::sync_fs`]. A rename is atomic: after a cut the name means the old or the new file.
 //! - Nothing else may be relied upon. A renamed file whose bytes were not synced may come back empty.
 
-#[cfg(unix)]
-use std::os::fd::BorrowedFd;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fmt, io};
@@ -184,9 +183,8 @@ pub trait DiskFile: Send + Sync {
     /// set-group-id bits are left out.
     fn set_access(&self, mode: u32, owner: Option<Owner>) -> io::Result<()>;
 
-    /// The descriptor behind it, where there is one.
-    #[cfg(unix)]
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+    /// The system's file behind it, where there is one.
+    fn as_file(&self) -> Option<&File> {
         None
     }
 }

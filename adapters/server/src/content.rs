@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,6 +12,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
+
+use crate::system;
 
 /// Bytes read from a file at a time.
 const PIECE_LEN: u64 = 128 << 10;
@@ -75,7 +76,7 @@ impl http_body::Body for FileBody {
         let reading = self.reading.get_or_insert_with(|| {
             tokio::task::spawn_blocking(move || {
                 let mut piece = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-                file.read_exact_at(&mut piece, next)?;
+                system::read_exact_at(&file, &mut piece, next)?;
                 Ok(piece.into())
             })
         });

@@ -38,6 +38,8 @@ mod serve;
 #[cfg(feature = "serve")]
 mod site;
 #[cfg(feature = "serve")]
+mod system;
+#[cfg(feature = "serve")]
 mod tls;
 
 #[cfg(feature = "serve")]

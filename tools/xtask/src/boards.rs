@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use desync_hil_tests::{BOARDS, Board, Emulator, Firmware, Sizes};
 
 use crate::shell::{cargo, has, is_ci, program, run, workspace_root};
-use crate::{c_programs, checks};
+use crate::{c_programs, checks, other_systems};
 
 /// A machine with Linux that gets one static program.
 pub(crate) struct LinuxBoard {
@@ -72,6 +72,7 @@ pub(crate) fn build(name: &str) -> anyhow::Result<()> {
     match name {
         "c-library" => return c_programs::library(),
         "c-example" => return c_programs::example(),
+        "windows" => return other_systems::windows(),
         _ => {}
     }
     if let Some(board) = BOARDS.iter().find(|board| board.name == name) {
@@ -111,7 +112,7 @@ const EXTRACT_MEMORY_MAX: u64 = 24_000_000;
 const BLOB_LEN: usize = 12 << 20;
 
 /// The program itself, then noise, which no two chunks have in common.
-fn blob(built: &[u8]) -> Vec<u8> {
+pub(crate) fn blob(built: &[u8]) -> Vec<u8> {
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
         // xorshift64, G. Marsaglia 2003.
@@ -123,10 +124,20 @@ fn blob(built: &[u8]) -> Vec<u8> {
     built.iter().copied().chain(noise.flatten()).take(BLOB_LEN).collect()
 }
 
+/// An empty folder with an empty store in it, to try a machine's program in.
+pub(crate) fn round_trip_room(name: &str) -> anyhow::Result<PathBuf> {
+    let room = workspace_root().join("target/boards/round-trip").join(name);
+    if room.exists() {
+        fs::remove_dir_all(&room)?;
+    }
+    fs::create_dir_all(room.join("store"))?;
+    Ok(room)
+}
+
 fn find(name: &str) -> anyhow::Result<&'static LinuxBoard> {
     let known = || {
         let names = LINUX_BOARDS.iter().map(|board| board.name).chain(BOARDS.iter().map(|board| board.name));
-        names.collect::<Vec<_>>().join(", ") + ", c-library, c-example"
+        names.collect::<Vec<_>>().join(", ") + ", c-library, c-example, windows"
     };
     let found = LINUX_BOARDS.iter().find(|board| board.name == name);
     found.with_context(|| format!("no board {name:?}; there are {}", known()))
@@ -145,11 +156,7 @@ impl LinuxBoard {
 
     /// Makes and extracts a blob under the emulator, and holds `extract` to its memory.
     fn try_out(&self, built: &Path) -> anyhow::Result<()> {
-        let room = workspace_root().join("target/boards/round-trip").join(self.name);
-        if room.exists() {
-            fs::remove_dir_all(&room)?;
-        }
-        fs::create_dir_all(room.join("store"))?;
+        let room = round_trip_room(self.name)?;
         let desync = |arguments: &[&str]| {
             run(program(self.emulator, &[]).arg(built).args(arguments).current_dir(&room))
         };

@@ -7,7 +7,7 @@ use desync_hil_tests::BOARDS;
 use crate::boards::{self, LINUX_BOARDS};
 use crate::shell::{cargo, run, workspace_root};
 use crate::steps::Steps;
-use crate::{c_programs, sizes, tidy, tools};
+use crate::{c_programs, other_systems, sizes, tidy, tools};
 
 /// Machines without an operating system that the core is built for: Cortex-M4F, Cortex-M3 and RV32IMAC.
 pub(crate) const BARE_TARGETS: [&str; 3] =
@@ -26,6 +26,7 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     steps.run("documentation", documentation);
     steps.run("core and firmware for bare machines", no_std);
     steps.run_with("arm-linux-gnueabihf-gcc", "static programs for boards, and sizes", small_machines);
+    steps.run("other systems", other_systems::check);
     // Firmware under QEMU (`hil`) is among them.
     steps.run("kernels of this machine", kernels);
     steps.run("tests", || run(&mut cargo(&["test", "--workspace", "--no-fail-fast"])));

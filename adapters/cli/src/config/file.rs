@@ -1,9 +1,8 @@
 //! Where the config file lies, reading it, and writing it back.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,7 +90,7 @@ pub(crate) fn write(file: &ConfigFile, config: &Config) -> anyhow::Result<()> {
 
 fn publish(path: &Path, text: &[u8]) -> std::io::Result<()> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+        crate::system::create_directories(directory)?;
     }
     let disk: Arc<dyn Disk> = Arc::new(HostDisk);
     let publication = Publication::create(disk, path, OsStr::new(".config.json."), Durability::Sync)?;

@@ -1,6 +1,5 @@
 //! The terminal the user sits at, if any.
 
-use std::fs::OpenOptions;
 use std::io::IsTerminal;
 
 /// Whether stderr is a terminal.
@@ -15,6 +14,5 @@ pub(super) fn on_stdout() -> bool {
 
 /// Columns of the controlling terminal; 0 if there is none.
 pub(super) fn columns() -> usize {
-    let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return 0 };
-    rustix::termios::tcgetwinsize(&terminal).map_or(0, |size| usize::from(size.ws_col))
+    crate::system::terminal_columns()
 }

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::system;
+
 /// Every scheme that names a kind of store, whether or not this build has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -102,8 +104,7 @@ impl Location {
 }
 
 fn prefix(text: &OsStr, len: usize) -> OsString {
-    use std::os::unix::ffi::OsStrExt;
-    OsStr::from_bytes(&text.as_bytes()[..len]).to_owned()
+    system::word_of(&system::bytes(text)[..len])
 }
 
 /// The location as messages show it: without the secrets a URL may hold, which are the password before the

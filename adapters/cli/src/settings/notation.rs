@@ -4,8 +4,9 @@
 //! out; each error says what is wrong with the text, the caller says of which flag.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
+
+use crate::system;
 
 /// A boolean as Go's `strconv.ParseBool` reads it.
 ///
@@ -144,7 +145,7 @@ pub(crate) fn list(occurrences: &[OsString]) -> Result<Vec<OsString>, String> {
 }
 
 fn split_csv(text: &OsStr, values: &mut Vec<OsString>) -> Result<(), String> {
-    let mut rest = text.as_bytes();
+    let mut rest = system::bytes(text);
     loop {
         let (value, after) = match rest.strip_prefix(b"\"") {
             Some(quoted) => quoted_value(quoted).ok_or_else(|| misquoted(text))?,
@@ -156,7 +157,7 @@ fn split_csv(text: &OsStr, values: &mut Vec<OsString>) -> Result<(), String> {
                 (rest[..len].to_vec(), &rest[len..])
             }
         };
-        values.push(OsString::from_vec(value));
+        values.push(system::word_of(value));
         match after {
             [] => return Ok(()),
             [b',', next @ ..] => rest = next,
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn names_that_are_not_utf8_survive_a_list() {
-        let odd = OsString::from_vec(vec![b'a', 0xff, b',', b'b']);
-        assert_eq!(list(&[odd]).unwrap(), [OsString::from_vec(vec![b'a', 0xff]), OsString::from("b")]);
+        let odd = system::word_of(vec![b'a', 0xff, b',', b'b']);
+        assert_eq!(list(&[odd]).unwrap(), [system::word_of(vec![b'a', 0xff]), OsString::from("b")]);
     }
 }

@@ -1,12 +1,11 @@
 //! Seeds: which words name an index, which its data, which data without an index.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::{Location, UsageError, list};
 use crate::args::ExtractArgs;
+use crate::system;
 
 /// Data on this machine to take chunks from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +42,10 @@ fn seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
     if let Some(data) = without_index_suffix(word) {
         return Ok(SeedSetting { index: Some(Location::new(word)), data: data.into() });
     }
-    let mut fields = word.as_bytes().split(|b| *b == b':');
-    let first = OsStr::from_bytes(fields.next().unwrap_or_default());
+    let mut fields = system::bytes(word).split(|b| *b == b':');
+    let first = system::word_of(fields.next().unwrap_or_default());
     let second = fields.next();
-    if (second.is_none() || !Path::new(first).exists()) && is_data(Path::new(word)) {
+    if (second.is_none() || !Path::new(&first).exists()) && is_data(Path::new(word)) {
         return Ok(SeedSetting { index: None, data: word.into() });
     }
     match second {
@@ -54,7 +53,7 @@ fn seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
             if fields.next().is_some() {
                 log::warn!("seed {}: what follows the second colon is ignored", word.display());
             }
-            Ok(SeedSetting { index: Some(Location::new(first)), data: OsStr::from_bytes(data).into() })
+            Ok(SeedSetting { index: Some(Location::new(first)), data: system::word_of(data).into() })
         }
         None => {
             let word = Location::new(word);
@@ -64,7 +63,7 @@ fn seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
 }
 
 fn without_index_suffix(word: &OsStr) -> Option<OsString> {
-    word.as_bytes().strip_suffix(INDEX_SUFFIX).map(|data| OsString::from_vec(data.to_vec()))
+    system::bytes(word).strip_suffix(INDEX_SUFFIX).map(system::word_of)
 }
 
 #[cfg(feature = "trees")]
@@ -82,10 +81,10 @@ fn archive_seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
     if Path::new(word).is_dir() {
         return Ok(SeedSetting { index: None, data: word.into() });
     }
-    let is_pair = word.as_bytes().contains(&b':') && !Path::new(word).exists();
-    match word.as_bytes().strip_suffix(b".caidx") {
+    let is_pair = system::bytes(word).contains(&b':') && !Path::new(word).exists();
+    match system::bytes(word).strip_suffix(b".caidx") {
         Some(stem) if !is_pair => {
-            let data = OsString::from_vec([stem, b".catar"].concat());
+            let data = system::word_of([stem, b".catar"].concat());
             Ok(SeedSetting { index: Some(Location::new(word)), data: data.into() })
         }
         _ => seed(word),
@@ -94,7 +93,7 @@ fn archive_seed(word: &OsStr) -> Result<SeedSetting, UsageError> {
 
 /// Whether a path names an existing file or block device.
 fn is_data(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() || found.file_type().is_block_device())
+    path.metadata().is_ok_and(|found| found.is_file() || system::is_block_device(found.file_type()))
 }
 
 /// The seeds below directories, in lexical order: every `.caibx` file that has its data beside it, but for
@@ -114,7 +113,7 @@ pub(crate) fn in_directories(directories: &[OsString], index: &Location) -> anyh
             }
             // A file that is just called `.caibx` has no data that could be beside it.
             let Some(data) = without_index_suffix(path.as_os_str()).map(PathBuf::from) else { return };
-            if !data.as_os_str().as_bytes().ends_with(b"/") && data.exists() {
+            if !system::bytes(data.as_os_str()).ends_with(b"/") && data.exists() {
                 seeds.push(SeedSetting { index: Some(Location::new(path)), data });
             }
         })?;

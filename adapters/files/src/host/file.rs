@@ -1,15 +1,10 @@
 //! An open file or block device of the host.
 
 use core::ops::Range;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
-
-use super::{kind_of, system};
+use super::{family, system};
 use crate::disk::{DiskFile, FileKind, Owner};
 
 /// Block size to align to where the system does not say.
@@ -32,11 +27,11 @@ pub(super) struct HostFile {
 impl HostFile {
     pub(super) fn boxed(file: File) -> io::Result<Box<dyn DiskFile>> {
         let metadata = file.metadata()?;
-        let block_size = match metadata.blksize() {
+        let block_size = match family::block_size(&metadata) {
             0 => BLOCK_SIZE_DEFAULT,
             size => size,
         };
-        let (kind, len_at_first) = (kind_of(metadata.file_type()), metadata.len());
+        let (kind, len_at_first) = (family::kind_of(metadata.file_type()), metadata.len());
         Ok(Box::new(Self { file, kind, block_size, len_at_first }))
     }
 
@@ -46,7 +41,7 @@ impl HostFile {
         let mut at = range.start;
         while at < range.end {
             let piece = (range.end - at).min(ZEROS_LEN);
-            self.file.write_all_at(&zeros[..piece as usize], at)?;
+            family::write_all_at(&self.file, &zeros[..piece as usize], at)?;
             at += piece;
         }
         Ok(())
@@ -56,7 +51,7 @@ impl HostFile {
     fn zero_device(&self, range: Range<u64>) -> io::Result<()> {
         let start = range.start.next_multiple_of(SECTOR_MAX);
         let end = range.end / SECTOR_MAX * SECTOR_MAX;
-        if start >= end || !system::zero_out(self.file.as_fd(), start..end)? {
+        if start >= end || !system::zero_out(&self.file, start..end)? {
             return self.write_zeros(range);
         }
         self.write_zeros(range.start..start)?;
@@ -71,7 +66,7 @@ impl DiskFile for HostFile {
 
     fn len(&self) -> io::Result<u64> {
         match self.kind {
-            FileKind::BlockDevice => system::device_len(self.file.as_fd()),
+            FileKind::BlockDevice => system::device_len(&self.file),
             _ => Ok(self.file.metadata()?.len()),
         }
     }
@@ -81,7 +76,7 @@ impl DiskFile for HostFile {
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buf, offset)
+        family::read_exact_at(&self.file, buf, offset)
     }
 
     /// Without asking for the length again, and without clearing what is overwritten.
@@ -91,22 +86,14 @@ impl DiskFile for HostFile {
             return Ok(Err(len));
         }
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?)?;
-        while (bytes.len() as u64) < len {
-            let offset = bytes.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), offset) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        // The file may have grown, and the room may be larger than was asked for.
-        bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.try_reserve_exact(len)?;
+        family::read_start(&self.file, &mut bytes, len)?;
         Ok(Ok(bytes))
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        family::write_all_at(&self.file, bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -118,7 +105,7 @@ impl DiskFile for HostFile {
         match self.kind {
             _ if len == 0 => Ok(()),
             FileKind::BlockDevice => self.zero_device(offset..end),
-            _ if system::punch_hole(self.file.as_fd(), offset, len)? => Ok(()),
+            _ if system::punch_hole(&self.file, offset, len)? => Ok(()),
             _ => self.write_zeros(offset..end),
         }
     }
@@ -129,7 +116,7 @@ impl DiskFile for HostFile {
             return Ok(None);
         }
         match self.kind {
-            FileKind::File => system::next_data(self.file.as_fd(), offset, len),
+            FileKind::File => system::next_data(&self.file, offset, len),
             _ => Ok(Some(offset..len)),
         }
     }
@@ -141,10 +128,10 @@ impl DiskFile for HostFile {
         offset: u64,
         len: u64,
     ) -> io::Result<bool> {
-        match source.as_fd() {
+        match source.as_file() {
             // To the kernel, length 0 means "to the end".
             _ if len == 0 => Ok(true),
-            Some(source) => system::clone_range(self.file.as_fd(), source, source_offset, offset, len),
+            Some(source) => system::clone_range(&self.file, source, source_offset, offset, len),
             None => Ok(false),
         }
     }
@@ -158,22 +145,14 @@ impl DiskFile for HostFile {
     }
 
     fn sync_fs(&self) -> io::Result<()> {
-        system::sync_fs(self.file.as_fd())
+        system::sync_fs(&self.file)
     }
 
     fn set_access(&self, mode: u32, owner: Option<Owner>) -> io::Result<()> {
-        let mut mode = mode & 0o7777;
-        if let Some(owner) = owner {
-            match std::os::unix::fs::fchown(&self.file, Some(owner.user), Some(owner.group)) {
-                // Only root may give files away. Whoever runs a set-user-id file must not become us instead.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => mode &= 0o777,
-                other => other?,
-            }
-        }
-        self.file.set_permissions(Permissions::from_mode(mode))
+        family::set_access(&self.file, mode, owner)
     }
 
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.file.as_fd())
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.file)
     }
 }

@@ -2,8 +2,9 @@
 //! for systems that cannot.
 
 use core::ops::Range;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::AsRawFd as _;
 
 use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::Errno;
@@ -17,7 +18,7 @@ mod ioctl {
 
 /// Size of a block device in bytes.
 #[allow(unsafe_code)]
-pub(super) fn device_len(device: BorrowedFd<'_>) -> io::Result<u64> {
+pub(super) fn device_len(device: &File) -> io::Result<u64> {
     let mut len = 0;
     // SAFETY: BLKGETSIZE64 stores one u64 through the pointer, which is valid for the call.
     unsafe { ioctl::device_len(device.as_raw_fd(), &raw mut len) }?;
@@ -26,7 +27,7 @@ pub(super) fn device_len(device: BorrowedFd<'_>) -> io::Result<u64> {
 
 /// Makes a range of a block device read as zeros; `false` if the device cannot.
 #[allow(unsafe_code)]
-pub(super) fn zero_out(device: BorrowedFd<'_>, range: Range<u64>) -> io::Result<bool> {
+pub(super) fn zero_out(device: &File, range: Range<u64>) -> io::Result<bool> {
     let request = [range.start, range.end - range.start];
     // SAFETY: BLKZEROOUT reads two u64 through the pointer, which is valid for the call.
     let result = unsafe { ioctl::zero_out(device.as_raw_fd(), &raw const request) };
@@ -34,7 +35,7 @@ pub(super) fn zero_out(device: BorrowedFd<'_>, range: Range<u64>) -> io::Result<
 }
 
 /// Turns a range of a file into a hole; `false` if its file system cannot. The length stays.
-pub(super) fn punch_hole(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<bool> {
+pub(super) fn punch_hole(file: &File, offset: u64, len: u64) -> io::Result<bool> {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     loop {
         match rustix::fs::fallocate(file, flags, offset, len) {
@@ -47,7 +48,7 @@ pub(super) fn punch_hole(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Res
 }
 
 /// The next range of a file of `len` bytes, at or after `offset`, that may hold data.
-pub(super) fn next_data(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Option<Range<u64>>> {
+pub(super) fn next_data(file: &File, offset: u64, len: u64) -> io::Result<Option<Range<u64>>> {
     let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
         Ok(start) if start < len => start,
         Ok(_) | Err(Errno::NXIO) => return Ok(None),
@@ -66,8 +67,8 @@ pub(super) fn next_data(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Resu
 /// Shares a range of `source` with `file`; `false` if these two cannot share there.
 #[allow(unsafe_code)]
 pub(super) fn clone_range(
-    file: BorrowedFd<'_>,
-    source: BorrowedFd<'_>,
+    file: &File,
+    source: &File,
     source_offset: u64,
     offset: u64,
     len: u64,
@@ -79,7 +80,7 @@ pub(super) fn clone_range(
         dest_offset: offset,
     };
     // SAFETY: FICLONERANGE reads one file_clone_range through the pointer, which is valid for the call, and
-    // both descriptors are borrowed for as long.
+    // both files are open for as long.
     let result = unsafe { ioctl::clone_range(file.as_raw_fd(), &raw const request) };
     match result {
         // Another file system, another mount, a swap file.
@@ -91,7 +92,7 @@ pub(super) fn clone_range(
 /// Writes back the file system that holds `file`.
 ///
 /// The kernel reports failures of write-back through this call since Linux 5.8.
-pub(super) fn sync_fs(file: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn sync_fs(file: &File) -> io::Result<()> {
     Ok(rustix::fs::syncfs(file)?)
 }
 

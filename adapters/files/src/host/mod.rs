@@ -1,8 +1,15 @@
-//! The host's own files: [`Disk`] over the standard library and, through `system`, what only the kernel can.
+//! The host's own files: [`Disk`] over the standard library. What differs between Unix and Windows is behind
+//! `family`, what only Linux can behind `system`.
 //!
 //! Every descriptor is close-on-exec, and interrupted calls are repeated. Nothing here remembers anything:
 //! a [`HostDisk`] is a word for "the machine we run on".
 
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod family;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod family;
 mod file;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -13,29 +20,35 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
-
-use crate::disk::{Disk, DiskFile, FileKind, Metadata, Owner};
+use crate::disk::{Disk, DiskFile, FileKind, Metadata};
+use family::translate;
 use file::HostFile;
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostDisk;
 
+impl HostDisk {
+    /// Checks, as far as permissions tell, that files can be made in a directory.
+    ///
+    /// # Errors
+    /// If they cannot, or it is no directory.
+    pub fn check_writable(self, directory: &Path) -> io::Result<()> {
+        family::check_writable(directory)
+    }
+}
+
 impl Disk for HostDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        HostFile::boxed(File::open(path)?)
+        HostFile::boxed(family::open(path)?)
     }
 
     fn open_nofollow(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        // Without NONBLOCK a FIFO in the place of a file would make us wait for its writer.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        HostFile::boxed(OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?)
+        HostFile::boxed(family::open_nofollow(path)?)
     }
 
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -43,7 +56,7 @@ impl Disk for HostDisk {
     }
 
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn DiskFile>> {
-        HostFile::boxed(OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?)
+        HostFile::boxed(family::create_new(path, mode)?)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -94,13 +107,11 @@ impl Disk for HostDisk {
     }
 
     fn touch(&self, path: &Path) -> io::Result<()> {
-        let special = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
-        let times = Timestamps { last_access: special(UTIME_OMIT), last_modification: special(UTIME_NOW) };
-        Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+        family::touch(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        family::sync_dir(path)
     }
 }
 
@@ -110,31 +121,5 @@ fn found(result: io::Result<fs::Metadata>) -> io::Result<Option<fs::Metadata>> {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-fn translate(metadata: &fs::Metadata) -> io::Result<Metadata> {
-    Ok(Metadata {
-        kind: kind_of(metadata.file_type()),
-        len: metadata.len(),
-        modified: metadata.modified()?,
-        mode: metadata.mode() & 0o7777,
-        owner: Some(Owner { user: metadata.uid(), group: metadata.gid() }),
-    })
-}
-
-fn kind_of(kind: fs::FileType) -> FileKind {
-    if kind.is_file() {
-        FileKind::File
-    } else if kind.is_dir() {
-        FileKind::Directory
-    } else if kind.is_block_device() {
-        FileKind::BlockDevice
-    } else if kind.is_fifo() {
-        FileKind::Fifo
-    } else if kind.is_symlink() {
-        FileKind::Symlink
-    } else {
-        FileKind::Other
     }
 }

@@ -1,33 +1,33 @@
 //! The same questions as `linux`, answered by systems without those calls: honestly, with "no".
 
 use core::ops::Range;
-use std::io;
-use std::os::fd::BorrowedFd;
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
 
 /// Size of a block device in bytes.
-pub(super) fn device_len(device: BorrowedFd<'_>) -> io::Result<u64> {
-    Ok(rustix::fs::seek(device, rustix::fs::SeekFrom::End(0))?)
+pub(super) fn device_len(mut device: &File) -> io::Result<u64> {
+    device.seek(SeekFrom::End(0))
 }
 
 /// Cannot: zeros are written.
-pub(super) fn zero_out(_device: BorrowedFd<'_>, _range: Range<u64>) -> io::Result<bool> {
+pub(super) fn zero_out(_device: &File, _range: Range<u64>) -> io::Result<bool> {
     Ok(false)
 }
 
 /// Cannot: zeros are written.
-pub(super) fn punch_hole(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> io::Result<bool> {
+pub(super) fn punch_hole(_file: &File, _offset: u64, _len: u64) -> io::Result<bool> {
     Ok(false)
 }
 
 /// Everything may be data.
-pub(super) fn next_data(_file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Option<Range<u64>>> {
+pub(super) fn next_data(_file: &File, offset: u64, len: u64) -> io::Result<Option<Range<u64>>> {
     Ok(Some(offset..len))
 }
 
 /// Cannot: bytes are copied.
 pub(super) fn clone_range(
-    _file: BorrowedFd<'_>,
-    _source: BorrowedFd<'_>,
+    _file: &File,
+    _source: &File,
     _source_offset: u64,
     _offset: u64,
     _len: u64,
@@ -36,6 +36,6 @@ pub(super) fn clone_range(
 }
 
 /// There is no such call: files and directories are synced one by one.
-pub(super) fn sync_fs(_file: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn sync_fs(_file: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,9 +1,12 @@
 //! The host's disk where the tests happen to run. What needs a particular file system or a device is in
 //! `tests/file_systems.rs`.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
+
+use rustix::fs::CWD;
 
 use super::*;
 
@@ -130,6 +133,6 @@ fn defect_33_touching_refreshes_the_time() {
 fn descriptors_do_not_leak_into_children() {
     let directory = directory();
     let file = HostDisk.create_new(&directory.path().join("a"), 0o600).unwrap();
-    let flags = rustix::io::fcntl_getfd(file.as_fd().unwrap()).unwrap();
+    let flags = rustix::io::fcntl_getfd(file.as_file().unwrap()).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
 }
