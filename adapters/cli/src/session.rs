@@ -19,6 +19,7 @@ use crate::config::{self, Config, ConfigFile, StoreOptions};
 use crate::output::ProgressDisplay;
 use crate::settings::{self, Location, StoreOverrides, UsageError};
 use crate::stores::Stores;
+use crate::system;
 
 /// The run of one command.
 pub(crate) struct Session {
@@ -55,7 +56,7 @@ impl Session {
         let connections = settings::workers(args.concurrency)?;
         let budget = Arc::new(args.max_download.map_or_else(Budget::unlimited, Budget::new));
         let config_may_be_new = commands::creates_config(command);
-        let config_file = ConfigFile::locate(global.config.as_ref(), std::env::var_os("HOME"));
+        let config_file = ConfigFile::locate(global.config.as_ref(), std::env::var_os(system::HOME));
         let config = config::load(config_file.as_ref(), config_may_be_new)?;
         let digest = settings::digest(global.digest.as_deref())?;
         // Without a working directory, what is relative is relative to the root.
@@ -68,7 +69,7 @@ impl Session {
     ///
     /// # Errors
     /// A config file that cannot be used.
-    #[cfg(feature = "fuse")]
+    #[cfg(any(feature = "fuse", feature = "server"))]
     pub(crate) fn renewed(&self) -> anyhow::Result<Self> {
         let config = config::load(self.config_file.as_ref(), false)?;
         let (config_file, cancel) = (self.config_file.clone(), self.cancel.clone());

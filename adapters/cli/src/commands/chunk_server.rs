@@ -23,10 +23,14 @@ pub(super) fn run(args: &ChunkServerArgs, session: &Session) -> anyhow::Result<(
     }
     let source = SourceSetting::new(&args.source, args.store_file.as_ref())?;
     let wire = wire(args)?;
-    let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
-    stores.skip_verify = args.skip_verify_read.unwrap_or(true);
+    warn_of_secrets(args);
     let writable = setting.writable;
-    let source = Source::open(source, |locations| open(&stores, locations, writable))?;
+    let source = Source::open(source, |locations| {
+        let session = session.renewed()?;
+        let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+        stores.skip_verify = args.skip_verify_read.unwrap_or(true);
+        open(&stores, locations, writable)
+    })?;
     let site = ChunkSite {
         store: Arc::clone(source.store()) as SharedStore,
         wire,
@@ -39,6 +43,13 @@ pub(super) fn run(args: &ChunkServerArgs, session: &Session) -> anyhow::Result<(
     server::run(Site::Chunks(Arc::new(site)), setting, session, || {
         source.reload();
     })
+}
+
+/// Secrets among the arguments are there for everybody who lists processes.
+fn warn_of_secrets(args: &ChunkServerArgs) {
+    if args.encryption_key.as_ref().is_some_and(|key| !key.is_empty()) {
+        log::warn!("--encryption-key shows in listings of processes: $DESYNC_ENCRYPTION_KEY does not");
+    }
 }
 
 /// The form in which chunks go over the wire.

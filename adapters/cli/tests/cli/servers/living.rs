@@ -67,6 +67,31 @@ fn defect_48_hang_ups_under_load_lose_no_request() {
 }
 
 #[test]
+fn defect_48_a_hang_up_has_the_config_read_again_by_servers_too() {
+    let room = Room::with_blob();
+    room.create_dir("plain");
+    let config = |uncompressed: bool| {
+        let text = format!(r#"{{"store-options": {{"plain": {{"uncompressed": {uncompressed}}}}}}}"#);
+        room.write("config.json", text.as_bytes());
+    };
+    config(true);
+    room.ok(&["--config", "config.json", "cache", "-s", "store", "-c", "plain", "blob.caibx"]);
+    config(false);
+    room.write("stores.json", br#"{"stores": ["plain"]}"#);
+    let args =
+        ["--config", "config.json", "chunk-server", "-l", "127.0.0.1:0", "--store-file", "stores.json"];
+    let server = Server::start(&room, &args, 1);
+    let path = chunk_paths(&room, "store").remove(0);
+    assert_eq!(server.get(&path).status, 404);
+    config(true);
+    server.signal(Signal::HUP);
+    while server.get(&path).status != 200 {
+        std::thread::yield_now();
+    }
+    server.stop();
+}
+
+#[test]
 fn term_finishes_what_is_under_way_and_takes_nothing_new() {
     let room = Room::with_blob();
     room.create_dir("target");
