@@ -19,11 +19,13 @@
 //! | `picture` | bars |
 //! | `readme` | the tables' place in a document |
 //! | `servers` | `chunk-server` beside nginx, with `--servers` |
+//! | `links` | `extract` over links with delay and loss, with `--links` |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
 mod bounds;
 mod jobs;
 mod kernels;
+mod links;
 mod picture;
 mod place;
 mod process;
@@ -62,6 +64,9 @@ struct Options {
     /// Measure chunk-server beside nginx, instead of the jobs; needs nginx, wrk and two processors
     #[arg(long)]
     servers: bool,
+    /// Measure extract over links with delay, loss and a limited rate, instead of the jobs; needs root and ip
+    #[arg(long, conflicts_with = "servers")]
+    links: bool,
     /// The program under test
     #[arg(long, value_name = "PATH", default_value = "target/release/desync")]
     own: PathBuf,
@@ -113,6 +118,9 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let images = Images::find(&options.corpus)?;
     if options.servers {
         return servers::run(&options.own, &images, &options.corpus, options.rounds);
+    }
+    if options.links {
+        return links::run(&options.own, &images, &options.corpus);
     }
     let programs = programs(options)?;
     let wants = |group| options.groups.contains(&group);
