@@ -4,9 +4,12 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, reason = "a test program has no users")]
 
+mod bucket;
+mod gcs;
 mod http;
 mod object;
 mod oci;
+mod proxy;
 #[path = "../cli/room.rs"]
 #[allow(dead_code, reason = "shared with the tests of single commands")]
 mod room;

@@ -1,7 +1,10 @@
 //! S3: a server that checks signatures, and one that is Amazon's in more ways.
 
-use desync_test_kit::servers::{S3Kind, S3Server, have};
+use std::collections::BTreeMap;
 
+use desync_test_kit::servers::{Fault, S3Kind, S3Server, WebServer, have};
+
+use crate::bucket::every_command_works;
 use crate::room::{Room, Run, blob};
 
 struct Place {
@@ -37,62 +40,17 @@ impl Place {
         assert!(run.code == Some(0) && run.stderr.is_empty(), "{args:?}: {run:?}");
         run.stdout
     }
-
-    fn in_store(&self, store: &str, index: &str) -> u64 {
-        let info = self.ok(&["info", "-s", store, index]);
-        serde_json::from_slice::<serde_json::Value>(&info).unwrap()["in-store"].as_u64().unwrap()
-    }
 }
 
 #[test]
 fn every_command_works_on_a_bucket() {
     for kind in [S3Kind::Files, S3Kind::Moto] {
         let Some(place) = Place::new(kind) else { continue };
-        let (store, index) =
-            (place.server.url("chunks/some/pre fix"), place.server.url("chunks/v1.caibx?lookup=path"));
-        let unique = place.room.files("store").len() as u64;
-        place.ok(&["make", "-s", &store, &index, "blob"]);
-        place.ok(&["make", "-s", &store, &index, "blob"]);
-        place.ok(&["extract", "-s", &store, &index, "out"]);
-        assert!(place.room.read("out") == blob());
-        assert!(place.ok(&["cat", "-s", &store, &index]) == blob());
-        assert_eq!(place.in_store(&store, &index), unique);
-        place.room.create_dir("cache");
-        place.ok(&["cache", "-s", &store, "-c", "cache", &index]);
-        assert_eq!(place.room.files("cache").len() as u64, unique);
-        let other = place.server.url("chunks/other");
-        place.ok(&["chop", "-s", &other, &index, "blob"]);
-        assert_eq!(place.in_store(&other, &index), unique);
-
-        place.room.write("small", &blob()[..100_000]);
-        place.ok(&["make", "-s", &store, "small.caibx", "small"]);
-        // What is young stays unless asked for.
-        place.ok(&["prune", "-y", "-s", &store, "small.caibx"]);
-        assert_eq!(place.in_store(&store, &index), unique);
-        place.ok(&["prune", "-y", "--grace-period=0", "-s", &store, "small.caibx"]);
-        assert!(place.in_store(&store, &index) < unique);
-        assert!(place.ok(&["cat", "-s", &store, "small.caibx"]) == blob()[..100_000]);
-        // Another prefix is another store.
-        assert_eq!(place.in_store(&other, &index), unique);
-
-        let run = place.run(&["cat", "-s", &store, &place.server.url("chunks/none.caibx")]);
-        assert!(
-            run.code == Some(1) && run.stderr.contains("object none.caibx missing from store"),
-            "{run:?}"
-        );
-        for args in [
-            &["cat", "-e", "0", "-s", &place.server.url("no-bucket"), "blob.caibx"][..],
-            &["cache", "-e", "0", "-s", "store", "-c", &place.server.url("no-bucket/x"), "blob.caibx"],
-        ] {
-            // s3s-fs does not tell a bucket that is not there from an object that is not, and makes it for who puts.
-            if kind == S3Kind::Files && args[0] == "cache" {
-                continue;
-            }
-            let run = place.run(args);
-            assert_eq!(run.code, Some(1), "{args:?}: {run:?}");
-            let told = run.stderr.contains("bucket 'no-bucket' does not exist");
-            assert!(told || kind == S3Kind::Files, "{args:?}: {run:?}");
-        }
+        let url = |path: &str| place.server.url(path);
+        // s3s-fs does not tell a bucket that is not there from an object that is not, and makes it for a new one.
+        let tells_buckets = kind == S3Kind::Moto;
+        let index = url("chunks/v1.caibx?lookup=path");
+        every_command_works(&place.room, &|args| place.run(args), &url, &index, tells_buckets);
     }
 }
 
@@ -150,4 +108,67 @@ fn a_server_that_was_killed_is_waited_for() {
     place.server.restart();
     assert!(child.wait().unwrap().success());
     assert!(place.room.read("out") == blob());
+}
+
+/// A bucket `b` in a server of ours that has the chunks of a room's blob and believes everybody.
+fn pretended(room: &Room) -> (WebServer, String) {
+    let server = WebServer::start();
+    for name in room.files("store") {
+        server.put(&name.replacen("store", "b", 1), &room.read(&name));
+    }
+    let store = format!("s3+http://{}/b", server.address());
+    (server, store)
+}
+
+fn run_with_key(room: &Room, args: &[&str]) -> Run {
+    let mut command = room.command(args);
+    command
+        .env("S3_ACCESS_KEY", S3Server::KEY)
+        .env("S3_SECRET_KEY", S3Server::SECRET)
+        .env_remove("S3_REGION");
+    command.output().unwrap().into()
+}
+
+#[test]
+fn defect_40_retries_are_not_retried() {
+    let room = Room::with_blob();
+    let (server, store) = pretended(&room);
+    server.set_fault(Fault::Every(1, 503));
+    let quick = ["cat", "-n", "1", "-e", "2", "-b", "1ms", "-s", &store, "blob.caibx"];
+    let run = run_with_key(&room, &quick);
+    assert!(run.code == Some(1) && run.stderr.contains("503"), "{run:?}");
+    let mut asked = BTreeMap::new();
+    for seen in server.take_seen() {
+        *asked.entry(seen.target.split('?').next().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    assert!(!asked.is_empty() && asked.values().all(|count| *count <= 3), "{asked:?}");
+    assert!(asked.values().any(|count| *count == 3), "{asked:?}");
+}
+
+#[test]
+fn defect_41_an_index_is_one_upload_of_its_length() {
+    let room = Room::with_blob();
+    let (server, store) = pretended(&room);
+    let run = run_with_key(&room, &["make", "-s", "store", &format!("{store}/v1.caibx"), "blob"]);
+    assert!(run.code == Some(0), "{run:?}");
+    let puts: Vec<_> = server.take_seen().into_iter().filter(|seen| seen.method != "HEAD").collect();
+    let index = room.read("blob.caibx");
+    assert!(puts.len() == 1 && puts[0].headers["content-length"] == index.len().to_string(), "{puts:?}");
+    assert!(server.get("b/v1.caibx").unwrap() == index);
+}
+
+#[test]
+fn a_bucket_in_another_region_is_asked_there() {
+    let room = Room::with_blob();
+    let (server, store) = pretended(&room);
+    let told = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-9</Region></Error>";
+    let header = "x-amz-bucket-region: eu-west-9\r\n";
+    for (status, headers, body) in [(400, "", told), (301, header, ""), (400, header, told)] {
+        server.set_fault(Fault::UnlessTarget("eu-west-9", status, headers, body));
+        let run = run_with_key(&room, &["cat", "-e", "0", "-n", "1", "-s", &store, "blob.caibx"]);
+        assert!(run.code == Some(0) && run.stdout == blob(), "{status}: {run:?}");
+        // It is learned once.
+        let refused = server.take_seen().iter().filter(|seen| !seen.target.contains("eu-west-9")).count();
+        assert!(refused < 3, "{status}: {refused} requests to the wrong region");
+    }
 }

@@ -1,6 +1,6 @@
 //! Docker's registry: for anybody, with a password, with TLS.
 
-use desync_test_kit::servers::{Certificates, Registry, have};
+use desync_test_kit::servers::{Certificates, Nginx, Registry, Site, have};
 
 use crate::room::{Room, Run, blob};
 
@@ -96,4 +96,75 @@ fn passwords_come_from_where_they_are_kept() {
     room.write("docker/config.json", b"nonsense");
     let refused = run(&room, &[("DOCKER_CONFIG", &directory)], &cat);
     assert!(refused.code == Some(1) && refused.stderr.contains("Docker's credentials"), "{refused:?}");
+}
+
+/// A server of tokens in front of a registry, as large registries have it. `me` with the password `hunter2` gets
+/// a token that is good for everything.
+fn with_tokens(room: &Room, registry: &Registry) -> Nginx {
+    let host = registry.host();
+    let site = Site::new().with(&format!(
+        r#"client_max_body_size 64m; proxy_request_buffering off; chunked_transfer_encoding on;
+        location = /token {{
+            default_type application/json;
+            if ($http_authorization != "Basic bWU6aHVudGVyMg==") {{ return 401 "who?"; }}
+            return 200 '{{"token": "good"}}';
+        }}
+        location /v2/ {{
+            error_page 418 = @who;
+            if ($http_authorization != "Bearer good") {{ return 418; }}
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Authorization "";
+            proxy_pass http://{host};
+        }}
+        location @who {{
+            add_header WWW-Authenticate 'Bearer realm="http://$http_host/token",service="chunks"' always;
+            return 401 "no token";
+        }}"#
+    ));
+    Nginx::start(&room.path("www"), &room.path("scratch"), &site)
+}
+
+#[test]
+fn a_token_is_asked_for_with_what_dockers_helper_knows() {
+    if !programs() || !have(&["nginx"]) {
+        return;
+    }
+    let room = Room::with_blob();
+    for directory in ["registry", "www", "scratch", "docker"] {
+        room.create_dir(directory);
+    }
+    let registry = Registry::start(&room.path("registry"), None, None);
+    let server = with_tokens(&room, &registry);
+    let host = format!("localhost:{}", server.port());
+    let store = format!("oci+http://{host}/org/chunks");
+    let helper = room.path("docker/docker-credential-kept");
+    let knows = |secret: &str| {
+        let text = format!("#!/bin/sh\nread host\n[ $1 = get ] && [ $host = {host} ] || exit 1\n");
+        let answer = format!(r#"echo '{{"ServerURL": "{host}", "Username": "me", "Secret": "{secret}"}}'"#);
+        room.write("docker/docker-credential-kept", (text + &answer).as_bytes());
+        std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    room.write("docker/config.json", format!(r#"{{"credHelpers": {{"{host}": "kept"}}}}"#).as_bytes());
+    let path = format!("{}:{}", room.path("docker").display(), std::env::var("PATH").unwrap());
+    let docker = room.path("docker").display().to_string();
+    let environment = [("DOCKER_CONFIG", docker.as_str()), ("PATH", &path)];
+    let quiet = |args: &[&str]| run(&room, &environment, args);
+
+    knows("hunter2");
+    let filled = quiet(&["cache", "-s", "store", "-c", &store, "blob.caibx"]);
+    assert!(filled.code == Some(0) && filled.stderr.is_empty(), "{filled:?}");
+    assert!(quiet(&["cat", "-s", &store, "blob.caibx"]).stdout == blob());
+    let log = String::from_utf8(room.read("scratch/access.log")).unwrap();
+    // Asked for once for each kind of action, not for each chunk; by each of two runs.
+    let tokens = log.lines().filter(|line| line.contains("GET /token?")).count();
+    assert!((2..20).contains(&tokens), "{tokens} tokens");
+    knows("wrong");
+    let refused = quiet(&["cat", "-e", "0", "-s", &store, "blob.caibx"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("401 Unauthorized"), "{refused:?}");
+    assert!(!refused.stderr.contains("wrong"), "{refused:?}");
+    room.write("docker/docker-credential-kept", b"#!/bin/sh\nread host\necho hunter2\nexit 1\n");
+    let refused = quiet(&["cat", "-e", "0", "-s", &store, "blob.caibx"]);
+    assert!(refused.stderr.contains("docker-credential-kept failed"), "{refused:?}");
+    assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
 }

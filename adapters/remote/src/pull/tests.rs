@@ -103,7 +103,7 @@ fn peers_that_want_something_else_are_refused() {
 }
 
 #[test]
-fn an_abort_is_an_error_and_its_words_are_made_printable() {
+fn defect_57_an_abort_is_an_error_and_its_words_are_made_printable() {
     let (store, _) = MemoryStore::of(&[], StorageForm::Compressed);
     let abort = |reason| session(&[HELLO, Message::Abort { code: 2, reason }], &store).0.unwrap_err();
     assert_eq!(abort(b"gone \x9b2J").to_string(), "client aborted connection (code 2): gone \\x9b2J");

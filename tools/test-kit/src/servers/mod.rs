@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr)] // a test that is skipped says so
 
 mod certificates;
+mod gcs;
 mod nginx;
 mod registry;
 mod s3;
@@ -14,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
+pub use gcs::GcsServer;
 pub use nginx::{Nginx, Site};
 pub use registry::Registry;
 pub use s3::{S3Kind, S3Server};

@@ -19,6 +19,8 @@ pub enum Fault {
     Every(u64, u16),
     /// The same, and asks to wait for this many seconds.
     EveryWithRetryAfter(u64, u16, u64),
+    /// Answers requests whose target lacks a word with this status, these header lines and this body.
+    UnlessTarget(&'static str, u16, &'static str, &'static str),
     /// Sends 200, no length and half of the body.
     Truncate,
     /// Inverts one bit of each body.
@@ -195,6 +197,11 @@ impl Shared {
             Fault::Every(n, status) if number.is_multiple_of(n) => return empty(out, status, ""),
             Fault::EveryWithRetryAfter(n, status, seconds) if number.is_multiple_of(n) => {
                 return empty(out, status, &format!("Retry-After: {seconds}\r\n"));
+            }
+            Fault::UnlessTarget(word, status, headers, body) if !request.target.contains(word) => {
+                let body = if request.method == "HEAD" { "" } else { body };
+                let len = body.len();
+                return write!(out, "HTTP/1.1 {status} No\r\n{headers}Content-Length: {len}\r\n\r\n{body}");
             }
             Fault::RedirectLoop => return empty(out, 302, &format!("Location: {}x\r\n", request.target)),
             Fault::RedirectTo(status, other) => {
