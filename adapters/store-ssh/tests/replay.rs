@@ -13,9 +13,11 @@ use desync_store::{Backend as _, Budget, ErrorKind};
 use desync_store_ssh::{Programs, SshStore, SshTarget};
 use desync_test_kit::golden;
 
-/// What a recorded server said to one that wants chunks only, and what of it are answers, in order: the bytes of a
-/// chunk, or that it has none.
-fn recorded(name: &str) -> (Vec<u8>, Vec<(ChunkId, Option<Vec<u8>>)>) {
+/// Answers in order: the bytes of a chunk, or that the server has none.
+type Answers = Vec<(ChunkId, Option<Vec<u8>>)>;
+
+/// What a recorded server said to one that wants chunks only, and what of it are answers.
+fn recorded(name: &str) -> (Vec<u8>, Answers) {
     let bytes = golden::read(name);
     let (mut input, mut collector) = (&bytes[..], MessageCollector::new(&Limits::HOST));
     let (mut said, mut answers) = (Vec::new(), Vec::new());

@@ -55,6 +55,15 @@ fn stand_in() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Wine 8, which is Debian's, lacks the library that Rust asks for random numbers. This stands in for it, beside the
+/// program.
+const RANDOM_NUMBERS: &str = r"#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE place, SIZE_T len) {
+    return SystemFunction036(place, (ULONG)len);
+}
+";
+
 /// How long a server may take to start under Wine.
 const START: Duration = Duration::from_secs(60);
 
@@ -78,6 +87,7 @@ pub(crate) fn windows() -> anyhow::Result<()> {
 /// Makes, verifies and extracts a blob, from the store itself and over its chunk server.
 fn try_out(built: &Path) -> anyhow::Result<()> {
     let room = boards::round_trip_room("windows")?;
+    let built = &beside_random_numbers(built, &room)?;
     let blob = boards::blob(&fs::read(built)?);
     fs::write(room.join("blob"), &blob)?;
     let desync = |arguments: &[&str]| {
@@ -102,6 +112,16 @@ fn try_out(built: &Path) -> anyhow::Result<()> {
         extracts_from(&format!("http://{address}/"))
     });
     served.context("chunk-server")
+}
+
+/// A copy of the program where Wine finds random numbers for it.
+fn beside_random_numbers(built: &Path, room: &Path) -> anyhow::Result<PathBuf> {
+    let copy = room.join("desync.exe");
+    fs::copy(built, &copy)?;
+    fs::write(room.join("random.c"), RANDOM_NUMBERS)?;
+    let words = ["-shared", "-o", "bcryptprimitives.dll", "random.c", "-ladvapi32"];
+    run(program("x86_64-w64-mingw32-gcc", &words).current_dir(room))?;
+    Ok(copy)
 }
 
 /// Runs something while a server listens on a port.

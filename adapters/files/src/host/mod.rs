@@ -25,7 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskFile, FileKind, Metadata};
-use family::translate;
+use family::{kind_of, translate};
 use file::HostFile;
 
 /// The files of this machine.
