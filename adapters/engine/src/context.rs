@@ -20,6 +20,15 @@ pub struct Context<'a> {
     pub kernels: Kernels,
 }
 
+impl Context<'_> {
+    /// The same for work that waits for no store: more workers than processors would only cost memory.
+    #[must_use]
+    pub fn for_computing(self) -> Self {
+        let processors = std::thread::available_parallelism().unwrap_or(self.workers);
+        Self { workers: self.workers.min(processors), ..self }
+    }
+}
+
 /// What scans and hashes. Changes the speed, never the result.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {

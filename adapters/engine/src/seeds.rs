@@ -185,7 +185,7 @@ fn cut(
 ) -> Result<Index, Error> {
     let mut input = FileInput::open(disk, path)?;
     let progress = WithPhase::new(context.progress, Phase::ChunkingSeed { seed, attempt });
-    let context = Context { progress: &progress, ..*context };
+    let context = Context { progress: &progress, ..*context }.for_computing();
     let mut index = None;
     make(&mut input, None, options, &mut index, &context)?;
     Ok(index.expect("make hands out a header"))

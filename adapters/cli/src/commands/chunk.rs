@@ -22,7 +22,8 @@ pub(super) fn run(args: &ChunkArgs, session: &Session) -> anyhow::Result<()> {
     let mut input = input::open_at(&args.file, start)?;
     let progress = ProgressDisplay::beside_stdout();
     let mut lines = Lines { out: output::stdout(), start, last_end: start };
-    make(&mut input, None, &options, &mut lines, &session.context(workers(None)?, &progress))?;
+    let context = session.context(workers(None)?, &progress).for_computing();
+    make(&mut input, None, &options, &mut lines, &context)?;
     lines.out.flush()?;
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::Error;
 use crate::zeros::are_zeros;
 
 /// Bytes of a block without what it carries over: large against a chunk, small against memory.
-pub(super) const BLOCK_LEN: usize = 2 << 20;
+pub(super) const BLOCK_LEN: usize = 1 << 20;
 
 /// Bytes carried over: with them, the first fresh byte has a whole window.
 const CARRY_LEN: usize = WINDOW_LEN - 1;

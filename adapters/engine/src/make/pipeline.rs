@@ -20,11 +20,12 @@ use crate::{Context, Error, Phase};
 /// Blocks read ahead beyond one for each worker.
 const BLOCKS_AHEAD: usize = 2;
 
-/// Bytes of chunks on their way beyond [`BYTES_PER_WORKER`] for each worker.
-const BYTES_AHEAD: u64 = 8 << 20;
+/// Bytes of chunks on their way beyond [`BYTES_PER_WORKER`] for each worker. The more there are, the fuller are the
+/// lanes that hash them; but buffers that a processor's caches do not hold are slow to read into.
+const BYTES_AHEAD: u64 = 2 << 20;
 
 /// Bytes of chunks on their way for each worker: enough that none waits while the coordinator reads.
-const BYTES_PER_WORKER: u64 = 2 << 20;
+const BYTES_PER_WORKER: u64 = 1 << 20;
 
 /// What a worker is asked to do.
 enum Job {
