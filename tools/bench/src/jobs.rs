@@ -35,7 +35,8 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// Whether the program under test is to write without waiting for the disk, as the others always do.
+    /// Whether the program under test is to write without waiting for the disk. Where it does wait, `sync -f` follows
+    /// the others, which never do.
     pub(crate) const fn is_unsynced(self) -> bool {
         matches!(self, Self::Tar { sync: false, .. } | Self::Untar { sync: false, .. })
     }

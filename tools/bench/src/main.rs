@@ -18,6 +18,7 @@
 //! | `report` | medians and tables |
 //! | `picture` | bars |
 //! | `readme` | the tables' place in a document |
+//! | `many` | a tree of many small files, with `--many` |
 //! | `servers` | `chunk-server` beside nginx, with `--servers` |
 //! | `links` | `extract` over links with delay and loss, with `--links` |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
@@ -26,6 +27,7 @@ mod bounds;
 mod jobs;
 mod kernels;
 mod links;
+mod many;
 mod picture;
 mod place;
 mod process;
@@ -67,6 +69,9 @@ struct Options {
     /// Measure extract over links with delay, loss and a limited rate, instead of the jobs; needs root and ip
     #[arg(long, conflicts_with = "servers")]
     links: bool,
+    /// Put a tree of so many small files through the commands on trees, instead of the jobs; takes 10 KB of disk a file
+    #[arg(long, value_name = "FILES", value_parser = clap::value_parser!(u32).range(1000..))]
+    many: Option<u32>,
     /// The program under test
     #[arg(long, value_name = "PATH", default_value = "target/release/desync")]
     own: PathBuf,
@@ -115,6 +120,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(files) = options.many {
+        return many::run(&options.own, &options.corpus, files);
+    }
     let images = Images::find(&options.corpus)?;
     if options.servers {
         return servers::run(&options.own, &images, &options.corpus, options.rounds);

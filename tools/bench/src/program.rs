@@ -139,7 +139,8 @@ impl Program {
             }
             Task::Mount | Task::Verify | Task::VerifyIndex | Task::Chunk => return None,
         }
-        Some(command)
+        let is_synced = matches!(job.task, Task::Tar { sync: true, .. } | Task::Untar { sync: true, .. });
+        Some(if is_synced { synced(&command, place) } else { command })
     }
 
     /// Archives the tree, as a file or keeping its chunks.
@@ -168,6 +169,14 @@ impl Program {
         command.arg(index).arg(image);
         command
     }
+}
+
+/// The same and then a sync, which ours does itself.
+fn synced(command: &Command, place: &Place) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", r#"at=$1; shift; "$@"; sync -f "$at""#, "sh"]).arg(&place.folder);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell
 }
 
 fn store(place: &Place) -> String {

@@ -82,6 +82,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Put a tree of very many small files through the commands on trees, and bound their memory
+    Soak {
+        /// How many; each takes some 10 KB of disk in .corpus/
+        #[arg(default_value_t = 1_000_000)]
+        files: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -115,6 +121,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
         Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),
+        Task::Soak { files } => tools::soak(files),
     }
 }
 

@@ -19,8 +19,22 @@ pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
     let asks_help = options.iter().any(|option| option == "--help" || option == "-h");
     if !asks_help {
         corpus(&["root"])?;
-        run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))?;
+        build_release()?;
     }
+    bench_with(options)
+}
+
+/// Puts a tree of so many small files through the release build.
+pub(crate) fn soak(files: u32) -> anyhow::Result<()> {
+    build_release()?;
+    bench_with(&["--many".into(), files.to_string()])
+}
+
+fn build_release() -> anyhow::Result<()> {
+    run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))
+}
+
+fn bench_with(options: &[String]) -> anyhow::Result<()> {
     run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::help;
-use super::shared::{ChunkSizeArg, ProfileArg, StoreArgs};
+use super::shared::{KeepArgs, StoreArgs};
 use crate::settings::notation;
 
 /// Cut a file into chunks and write its index
@@ -22,24 +22,12 @@ pub(crate) struct MakeArgs {
     #[arg(value_name = "file")]
     pub(crate) file: OsString,
 
-    /// Store to put the chunks into
-    #[arg(short = 's', long, value_name = "LOCATION")]
-    pub(crate) store: Option<OsString>,
-
     #[command(flatten)]
-    pub(crate) chunk_size: ChunkSizeArg,
-
-    #[command(flatten)]
-    pub(crate) profile: ProfileArg,
+    pub(crate) keep: KeepArgs,
 
     /// Print chunk counts as JSON on stderr when done
     #[arg(long, value_parser = notation::boolean)]
     pub(crate) print_stats: Option<bool>,
-
-    /// Do not wait for the disk: faster, but after a power cut the store may hold chunks that are empty or
-    /// torn, and the index may name chunks that were never kept
-    #[arg(long, value_parser = notation::boolean)]
-    pub(crate) no_sync: Option<bool>,
 
     #[command(flatten)]
     pub(crate) stores: StoreArgs,

@@ -87,6 +87,25 @@ pub(crate) struct ProfileArg {
     pub(crate) profile: Option<String>,
 }
 
+/// How an input is cut, and where its chunks go.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct KeepArgs {
+    /// Store to put the chunks into
+    #[arg(short = 's', long, value_name = "LOCATION")]
+    pub(crate) store: Option<OsString>,
+
+    #[command(flatten)]
+    pub(crate) chunk_size: ChunkSizeArg,
+
+    #[command(flatten)]
+    pub(crate) profile: ProfileArg,
+
+    /// Do not wait for the disk: faster, but after a power cut the store may hold chunks that are empty or
+    /// torn, and the index may name chunks that were never kept
+    #[arg(long, value_parser = notation::boolean)]
+    pub(crate) no_sync: Option<bool>,
+}
+
 /// Which chunks to leave out.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct IgnoreArgs {

@@ -70,7 +70,7 @@ fn the_last_of_several_values_wins_and_lists_collect() {
 fn flags_and_positionals_mix_and_two_hyphens_end_flags() {
     let args = make(&["make", "-", "-s", "store", "--", "-s"]);
     assert_eq!((args.index.to_str(), args.file.to_str()), (Some("-"), Some("-s")));
-    assert_eq!(args.store.unwrap(), "store");
+    assert_eq!(args.keep.store.unwrap(), "store");
 }
 
 #[test]

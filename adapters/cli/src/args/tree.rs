@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::help;
-use super::shared::{ChunkSizeArg, ProfileArg, SourceArgs, StoreArgs};
+use super::shared::{KeepArgs, SourceArgs, StoreArgs};
 use crate::settings::notation;
 
 /// What of a tree is recorded or taken.
@@ -40,15 +40,8 @@ pub(crate) struct TarArgs {
     #[arg(value_name = "source")]
     pub(crate) source: OsString,
 
-    /// Store to put the chunks into, with --index
-    #[arg(short = 's', long, value_name = "LOCATION")]
-    pub(crate) store: Option<OsString>,
-
     #[command(flatten)]
-    pub(crate) chunk_size: ChunkSizeArg,
-
-    #[command(flatten)]
-    pub(crate) profile: ProfileArg,
+    pub(crate) keep: KeepArgs,
 
     /// Write an index and keep the chunks in a store, instead of writing an archive
     #[arg(short = 'i', long, value_parser = notation::boolean)]
@@ -80,11 +73,6 @@ pub(crate) struct TarArgs {
     /// It is wanted that hard links become files of their own, which is all that an archive can hold
     #[arg(long, value_parser = notation::boolean)]
     pub(crate) copy_hard_links: Option<bool>,
-
-    /// Do not wait for the disk: faster, but after a power cut the store may hold chunks that are empty or
-    /// torn, and the index may name chunks that were never kept
-    #[arg(long, value_parser = notation::boolean)]
-    pub(crate) no_sync: Option<bool>,
 
     #[command(flatten)]
     pub(crate) stores: StoreArgs,

@@ -22,15 +22,15 @@ struct Printed {
 
 pub(super) fn run(args: &MakeArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
-    let profile = Profile::new(&args.profile)?;
-    let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+    let profile = Profile::new(&args.keep.profile)?;
+    let mut stores = session.stores(&args.stores, durability(args.keep.no_sync))?;
     stores.compression = profile.compression();
     let options = MakeOptions {
-        sizes: profile.sizes(&args.chunk_size)?,
-        rule: cut_rule(&args.chunk_size)?,
+        sizes: profile.sizes(&args.keep.chunk_size)?,
+        rule: cut_rule(&args.keep.chunk_size)?,
         digest: session.digest.unwrap_or(DigestKind::Sha512_256),
     };
-    let target = optional_location(args.store.as_ref());
+    let target = optional_location(args.keep.store.as_ref());
 
     let store = target.map(|target| stores.target(&target)).transpose()?;
     let mut input = input::open(&args.file)?;

@@ -94,15 +94,15 @@ impl Job<'_> {
 
     /// Cuts the archive while it is made, keeps its chunks, and writes its index last.
     fn to_store(&self, args: &TarArgs, session: &Session, context: &Context<'_>) -> anyhow::Result<()> {
-        let profile = Profile::new(&args.profile)?;
-        let mut stores = session.stores(&args.stores, durability(args.no_sync))?;
+        let profile = Profile::new(&args.keep.profile)?;
+        let mut stores = session.stores(&args.stores, durability(args.keep.no_sync))?;
         stores.compression = profile.compression();
         let options = MakeOptions {
-            sizes: profile.sizes(&args.chunk_size)?,
-            rule: cut_rule(&args.chunk_size)?,
+            sizes: profile.sizes(&args.keep.chunk_size)?,
+            rule: cut_rule(&args.keep.chunk_size)?,
             digest: self.features.digest(),
         };
-        let target = optional_location(args.store.as_ref())
+        let target = optional_location(args.keep.store.as_ref())
             .ok_or_else(|| UsageError::new("-i requires a store (-s <location>)"))?;
         let store = stores.target(&target)?;
         let mut destination = Destination::new(&Location::new(&args.output), stores.durability, session)?;

@@ -141,9 +141,7 @@ fn interrupted_in_the_middle(room: &Room, args: &[&str], has_begun: Seen, is_don
     if args[0] == "untar" {
         count_whole(&room.path("out"), &room.path("tree"));
     }
-    let leftovers = room.files(".");
-    let is_leftover = |name: &&String| name.contains(".tmp-");
-    assert_eq!(leftovers.iter().find(is_leftover), None, "{args:?}");
+    // A run that does not stop within a moment is ended as by a power cut, so something unfinished may lie there.
     true
 }
 

@@ -412,6 +412,27 @@ fn defect_08_streams_in_any_order_are_read_whole_or_refused() {
     }
 }
 
+/// However many workers there are, a file is opened once.
+#[test]
+fn defect_76_each_file_is_opened_once() {
+    let room = Room::new();
+    shell(&room, "mkdir tree; for name in one two three; do echo $name > tree/$name.data; done", "");
+    if !has("strace") {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_desync");
+    for (command, files) in [
+        ("make -n 10 -s store x.caibx tree/one.data", 1),
+        ("tar -n 10 -i -s store x.caidx tree", 3),
+        ("mtree -n 10 tree", 3),
+    ] {
+        let traced = format!("strace -f -o trace -e trace=open,openat,openat2 {program} {command} > listed");
+        shell(&room, &traced, "");
+        let opened = shell(&room, "grep -c '[.]data.*= [0-9]' trace", "");
+        assert_eq!(opened, format!("{files}\n"), "{command}: {}", shell(&room, "cat trace", ""));
+    }
+}
+
 #[test]
 fn defect_80_81_times_and_attributes_are_kept_or_left() {
     let Some(room) = room_with_tree() else { return };

@@ -150,7 +150,7 @@ impl<'a> Describer<'a> {
             return Ok(Some((node, Data::Large(File::from(file), len), link)));
         };
         // What is there is what is announced; whether it grows while it is read does not matter.
-        let bytes = read_small(&file, small)?;
+        let bytes = read_whole(&file, small, SMALL_LEN_MAX)?;
         if bytes.len() as u64 != len {
             self.notices.lost(path, "changed its length while it was read");
         }
@@ -294,20 +294,20 @@ impl<'a> Describer<'a> {
 /// A node, its data, and its device and inode if it has several names.
 type Found = (Box<Node>, Data, Option<(u64, u64)>);
 
-/// All of a file that had `len` bytes, or as much of it as counts as small. One call does where nothing changes.
-fn read_small(file: &OwnedFd, len: usize) -> io::Result<Vec<u8>> {
+/// All of a file that had `len` bytes, up to `len_max`. One call does where nothing changes.
+pub(super) fn read_whole(file: impl AsFd, len: usize, len_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len + 1);
-    while bytes.len() < SMALL_LEN_MAX {
-        match rustix::io::read(file, spare_capacity(&mut bytes)) {
+    while bytes.len() < len_max {
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
             Ok(0) => break,
             // Had it grown, there would have been room for one byte more.
             Ok(_) if bytes.len() == len => break,
-            Ok(_) => bytes.reserve(SMALL_LEN_MAX - bytes.len().min(SMALL_LEN_MAX)),
+            Ok(_) => bytes.reserve(len_max - bytes.len().min(len_max)),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    bytes.truncate(SMALL_LEN_MAX);
+    bytes.truncate(len_max);
     Ok(bytes)
 }
 

@@ -29,11 +29,11 @@ use walk::{Job, Walk};
 /// Bytes of a large file read at a time.
 const PIECE_LEN: usize = 1 << 20;
 
-/// Names handed to a worker at once: as many files as are hashed side by side.
+/// Names handed to a worker at once, at least.
 const NAMES_AT_ONCE: usize = 8;
 
-/// Such groups on their way for each worker: enough that none waits while a large file is read.
-const GROUPS_PER_WORKER: usize = 4;
+/// Names on their way for each worker: enough that none waits while a large file is read. Each may be an open file.
+const NAMES_PER_WORKER: usize = 32;
 
 /// What of a tree is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,8 @@ pub fn pack(
     let mut passer = Passer { options, notices, sink, seen: HashSet::new(), buffer: Vec::new(), context };
     let describer = Describer::new(options.features, owners, notices);
     let worker = || |jobs| Ok(describer.describe(jobs));
-    each(root, options, notices, context, worker, |described| passer.pass(described))?;
+    let walk = Walk::new(root, options, notices)?;
+    each(walk, NAMES_AT_ONCE, context, worker, |described| passer.pass(described))?;
     passer.sink.finish()
 }
 
@@ -79,9 +80,11 @@ pub fn list<W: Write>(
     context: &Context<'_>,
 ) -> Result<(), Error> {
     let describer = Describer::new(options.features, owners, notices);
-    let digests = Digests { digest: listing.digest(), kernel: context.kernels.hash, notices, context };
+    let digests = Digests::new(listing.digest(), notices, context);
+    let names_at_once = context.kernels.hash.batch_len().clamp(NAMES_AT_ONCE, NAMES_PER_WORKER);
     let worker = || |jobs| digests.of(describer.describe(jobs));
-    each(root, options, notices, context, worker, |described| match described {
+    let walk = Walk::new(root, options, notices)?;
+    each(walk, names_at_once, context, worker, |described| match described {
         Described::Node { node, data: Data::Digest(digest), .. } => listing.file(&node, &digest),
         Described::Node { node, .. } => listing.node(&node),
         Described::Leave => listing.leave(),
@@ -92,19 +95,17 @@ pub fn list<W: Write>(
 
 /// Has workers describe all names of a tree and hands what they found to `collect`, in order.
 fn each<W: FnMut(Vec<Job>) -> Result<Vec<Described>, Error> + Send>(
-    root: &Path,
-    options: &PackOptions,
-    notices: &dyn Notices,
+    mut walk: Walk<'_>,
+    names_at_once: usize,
     context: &Context<'_>,
     new_worker: impl Fn() -> W,
     mut collect: impl FnMut(Described) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut walk = Walk::new(root, options, notices)?;
     let groups = std::iter::from_fn(|| {
-        let group: Vec<Job> = walk.by_ref().take(NAMES_AT_ONCE).collect();
+        let group: Vec<Job> = walk.by_ref().take(names_at_once).collect();
         (!group.is_empty()).then_some(Ok(group))
     });
-    let in_flight_max = context.workers.get() * GROUPS_PER_WORKER;
+    let in_flight_max = context.workers.get() * (NAMES_PER_WORKER / names_at_once);
     ordered(context, in_flight_max, groups, new_worker, |group| group.into_iter().try_for_each(&mut collect))
 }
 
