@@ -8,5 +8,5 @@ mod objects;
 pub mod s3;
 mod store;
 
-pub use objects::{Listing, Object, Objects};
+pub use objects::{Listing, LookUp, Object, Objects};
 pub use store::{ObjectIndexes, ObjectStore};

@@ -16,8 +16,8 @@ pub trait Objects: Send + Sync {
     /// Of the answer at most `body_max` bytes are read by [`Answer::bytes`].
     fn get(&self, key: &str, offset: u64, body_max: u64) -> Result<Option<Answer>, StoreError>;
 
-    /// An object's length; `None` if it is not there.
-    fn len(&self, key: &str) -> Result<Option<u64>, StoreError>;
+    /// Looks an object up.
+    fn look_up(&self, key: &str) -> Result<LookUp, StoreError>;
 
     /// Stores an object.
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError>;
@@ -34,6 +34,32 @@ pub trait Objects: Send + Sync {
     /// An error of this storage.
     fn error(&self, kind: desync_store::ErrorKind, operation: Operation, cause: String) -> StoreError {
         StoreError::new(kind, operation, self.location(), cause)
+    }
+}
+
+/// What is known of an object.
+#[derive(Debug)]
+pub enum LookUp {
+    /// It is there and has so many bytes.
+    There(u64),
+    /// It is not there.
+    Missing,
+    /// Who asks may not know: to S3, a denied look-up and one of what is not there are the same unless listing is
+    /// permitted.
+    Denied(StoreError),
+}
+
+impl LookUp {
+    /// Whether the object is there and not empty.
+    ///
+    /// # Errors
+    /// That it may not be known.
+    pub fn is_there(self) -> Result<bool, StoreError> {
+        match self {
+            Self::There(len) => Ok(len > 0),
+            Self::Missing => Ok(false),
+            Self::Denied(error) => Err(error),
+        }
     }
 }
 

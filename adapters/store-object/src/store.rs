@@ -1,6 +1,7 @@
 //! Chunks and indexes as objects below a prefix: `<prefix><4 hex>/<64 hex><extension>` and `<prefix><name>`.
 
 use std::io::Read;
+use std::sync::Once;
 use std::time::SystemTime;
 
 use desync_core::ChunkId;
@@ -11,7 +12,7 @@ use desync_store::{
     Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError,
 };
 
-use crate::{Object, Objects};
+use crate::{LookUp, Object, Objects};
 
 /// What Go desync says chunks are, whatever form they have.
 const CHUNK_TYPE: &str = "application/zstd";
@@ -21,6 +22,8 @@ const INDEX_TYPE: &str = "application/octet-stream";
 pub struct ObjectStore<O> {
     objects: O,
     prefix: String,
+    /// Done once it was told that look-ups are denied.
+    denied: Once,
 }
 
 /// Indexes in object storage.
@@ -33,7 +36,7 @@ impl<O: Objects> ObjectStore<O> {
     /// Chunks whose keys begin with `prefix`, which is empty or ends with `/`.
     #[must_use]
     pub const fn new(objects: O, prefix: String) -> Self {
-        Self { objects, prefix }
+        Self { objects, prefix, denied: Once::new() }
     }
 
     fn key(&self, id: &ChunkId, form: StorageForm) -> String {
@@ -65,8 +68,19 @@ impl<O: Objects> Backend for ObjectStore<O> {
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         // An empty object is no chunk.
-        let len = self.objects.len(&self.key(id, form)).map_err(|error| error.on(id))?;
-        Ok(len.is_some_and(|len| len > 0))
+        let found = self.objects.look_up(&self.key(id, form)).and_then(LookUp::is_there);
+        found.map_err(|error| error.on(id))
+    }
+
+    fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        match self.objects.look_up(&self.key(id, form)).map_err(|error| error.on(id))? {
+            // Whoever may write and not look stores again what is there: the same bytes.
+            LookUp::Denied(error) => {
+                self.denied.call_once(|| log::warn!("{error}: chunks are stored without looking for them"));
+                Ok(false)
+            }
+            found => found.is_there(),
+        }
     }
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {

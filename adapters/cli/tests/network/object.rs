@@ -172,3 +172,17 @@ fn a_bucket_in_another_region_is_asked_there() {
         assert!(refused < 3, "{status}: {refused} requests to the wrong region");
     }
 }
+
+#[test]
+fn who_may_write_and_not_look_writes() {
+    let room = Room::with_blob();
+    let server = WebServer::start();
+    server.set_fault(Fault::Method("HEAD", 403));
+    let store = format!("s3+http://{}/b", server.address());
+    let run = run_with_key(&room, &["make", "-s", &store, "again.caibx", "blob"]);
+    assert!(run.code == Some(0) && run.stderr.matches("stored without looking").count() == 1, "{run:?}");
+    assert!(run_with_key(&room, &["cat", "-s", &store, "again.caibx"]).stdout == blob());
+    // Whether a chunk is there is not known then.
+    let run = run_with_key(&room, &["info", "-s", &store, "again.caibx"]);
+    assert!(run.code == Some(1) && run.stderr.contains("is denied"), "{run:?}");
+}

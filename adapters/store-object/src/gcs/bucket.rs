@@ -10,7 +10,7 @@ use desync_store::{ErrorKind, Operation, StoreError};
 use serde::Deserialize;
 
 use super::{GcsLocation, Identity};
-use crate::{Listing, Object, Objects};
+use crate::{Listing, LookUp, Object, Objects};
 
 /// Google's server.
 const SERVER: &str = "https://storage.googleapis.com";
@@ -127,13 +127,14 @@ impl Objects for GcsBucket {
         self.ask(request, key)
     }
 
-    fn len(&self, key: &str) -> Result<Option<u64>, StoreError> {
+    fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
         let request = Request::new(Operation::Has, Method::GET, self.object_url(key) + "?fields=size");
-        let Some(mut answer) = self.ask(request, key)? else { return Ok(None) };
+        let Some(mut answer) = self.ask(request, key)? else { return Ok(LookUp::Missing) };
         let text = answer.text(TEXT_MAX)?;
         let described: Described =
             serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
-        described.size.parse().map(Some).map_err(|error| self.no_sense(Operation::Has, &error))
+        let len = described.size.parse();
+        len.map(LookUp::There).map_err(|error| self.no_sense(Operation::Has, &error))
     }
 
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::error::Refused;
 use super::{S3Location, Source};
-use crate::{Listing, Object, Objects};
+use crate::{Listing, LookUp, Object, Objects};
 
 /// How long a signature is good for: longer than any attempt lasts.
 const SIGNED_FOR: Duration = Duration::from_secs(3600);
@@ -77,39 +77,46 @@ impl S3Bucket {
         Ok(Self { client, place, source, bucket: Mutex::new(Arc::new(bucket)) })
     }
 
-    /// Sends a request; `None` if there is no such object. If the server says that the bucket is in another
-    /// region, it is asked there.
+    /// Sends a request; `None` if there is no such object.
     fn ask(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Option<Answer>, StoreError> {
+        let done = self.in_its_region(ask, body)?;
+        self.or_none(ask.operation, done)
+    }
+
+    fn or_none(
+        &self,
+        operation: Operation,
+        done: Result<Answer, Refused>,
+    ) -> Result<Option<Answer>, StoreError> {
+        match done {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Refused::NoSuchKey) => Ok(None),
+            Err(Refused::Denied(error) | Refused::Failed(error)) => Err(error),
+            Err(Refused::OtherRegion(region)) => {
+                let cause = format!("sent from region to region, at last to {region}");
+                Err(self.error(ErrorKind::Permanent, operation, cause))
+            }
+        }
+    }
+
+    /// Sends a request. If the server says that the bucket is in another region, it is asked there.
+    fn in_its_region(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Result<Answer, Refused>, StoreError> {
         let again = match &body {
             Body::None => Some(Body::None),
             Body::Bytes(bytes) => Some(Body::Bytes(bytes)),
             Body::Reader(..) => None,
         };
-        let refused = match self.once(ask, body)? {
-            Ok(answer) => return Ok(Some(answer)),
-            Err(refused) => refused,
+        let region = match self.once(ask, body)? {
+            Err(Refused::OtherRegion(region)) => region,
+            done => return Ok(done),
         };
-        match refused {
-            Refused::NoSuchKey => Ok(None),
-            Refused::Failed(error) => Err(error),
-            Refused::OtherRegion(region) => {
-                self.move_to(ask.operation, &region)?;
-                // A body that was read is sent by whoever tries again.
-                let Some(body) = again else {
-                    let cause = format!("the bucket is in the region {region}");
-                    return Err(self.error(ErrorKind::Transient, ask.operation, cause));
-                };
-                match self.once(ask, body)? {
-                    Ok(answer) => Ok(Some(answer)),
-                    Err(Refused::NoSuchKey) => Ok(None),
-                    Err(Refused::Failed(error)) => Err(error),
-                    Err(Refused::OtherRegion(other)) => {
-                        let cause = format!("sent from region {region} to {other}");
-                        Err(self.error(ErrorKind::Permanent, ask.operation, cause))
-                    }
-                }
-            }
-        }
+        self.move_to(ask.operation, &region)?;
+        // A body that was read is sent by whoever tries again.
+        let Some(body) = again else {
+            let cause = format!("the bucket is in the region {region}");
+            return Err(self.error(ErrorKind::Transient, ask.operation, cause));
+        };
+        self.once(ask, body)
     }
 
     fn once(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Result<Answer, Refused>, StoreError> {
@@ -126,7 +133,7 @@ impl S3Bucket {
         }
         if ask.method == Method::HEAD && answer.status() == StatusCode::FORBIDDEN {
             let cause = format!("access to {} is denied, or it is not there and listing is denied", ask.what);
-            return Ok(Err(Refused::Failed(answer.failure(ErrorKind::Permanent, cause))));
+            return Ok(Err(Refused::Denied(answer.failure(ErrorKind::Permanent, cause))));
         }
         Ok(Err(Refused::new(answer, &self.place.bucket, ask.what)))
     }
@@ -217,7 +224,7 @@ impl Objects for S3Bucket {
         self.ask(&ask, Body::None)
     }
 
-    fn len(&self, key: &str) -> Result<Option<u64>, StoreError> {
+    fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
         let sign = |bucket: &Bucket, who: Option<&Credentials>| bucket.head_object(who, key).sign(SIGNED_FOR);
         let ask = Ask {
             operation: Operation::Has,
@@ -227,9 +234,13 @@ impl Objects for S3Bucket {
             body_max: 0,
             sign: &sign,
         };
-        let answer = self.ask(&ask, Body::None)?;
+        let done = match self.in_its_region(&ask, Body::None)? {
+            Err(Refused::Denied(error)) => return Ok(LookUp::Denied(error)),
+            done => done,
+        };
+        let Some(answer) = self.or_none(ask.operation, done)? else { return Ok(LookUp::Missing) };
         // A server that does not tell a length has something.
-        Ok(answer.map(|answer| answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1)))
+        Ok(LookUp::There(answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1)))
     }
 
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {

@@ -17,6 +17,8 @@ pub(super) enum Refused {
     NoSuchKey,
     /// The request was for another region: this one.
     OtherRegion(String),
+    /// Who asks may not look the object up.
+    Denied(StoreError),
     /// Anything else.
     Failed(StoreError),
 }

@@ -21,6 +21,8 @@ pub enum Fault {
     EveryWithRetryAfter(u64, u16, u64),
     /// Answers requests whose target lacks a word with this status, these header lines and this body.
     UnlessTarget(&'static str, u16, &'static str, &'static str),
+    /// Answers requests of a method with this status and no object.
+    Method(&'static str, u16),
     /// Sends 200, no length and half of the body.
     Truncate,
     /// Inverts one bit of each body.
@@ -203,6 +205,7 @@ impl Shared {
                 let len = body.len();
                 return write!(out, "HTTP/1.1 {status} No\r\n{headers}Content-Length: {len}\r\n\r\n{body}");
             }
+            Fault::Method(method, status) if request.method == method => return empty(out, status, ""),
             Fault::RedirectLoop => return empty(out, 302, &format!("Location: {}x\r\n", request.target)),
             Fault::RedirectTo(status, other) => {
                 return empty(out, status, &format!("Location: http://{other}{}\r\n", request.target));
