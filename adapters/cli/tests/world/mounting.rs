@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use desync_test_kit::mounts::{in_mount_namespace, run};
 use rustix::process::Signal;
 
 use crate::material::{SMALL_CHUNKS, old_version, soak_rounds};
-use crate::mounts::{Mount, Readers, read_if_reader, write_store_file};
+use crate::mounts::{Mount, Readers, make_spoilt_stores, read_if_reader, write_store_file};
 use crate::room::Room;
 
 /// The one user that is on every machine and is not root.
@@ -32,14 +31,6 @@ fn scene() -> (Room, Vec<u8>) {
     (room, blob)
 }
 
-/// A copy of the store in which `change` may spoil every second chunk.
-fn spoilt_store(room: &Room, name: &str, change: impl Fn(&Path)) {
-    run("cp", &[&"-r", &room.path("store"), &room.path(name)]);
-    for file in room.files(name).iter().step_by(2) {
-        change(&room.path(file));
-    }
-}
-
 #[test]
 fn sixteen_processes_read_right_or_fail_while_the_store_fails_and_is_exchanged() {
     if read_if_reader("blob", "mnt/blob.raw") {
@@ -48,8 +39,7 @@ fn sixteen_processes_read_right_or_fail_while_the_store_fails_and_is_exchanged()
     let test = "mounting::sixteen_processes_read_right_or_fail_while_the_store_fails_and_is_exchanged";
     in_mount_namespace(test, &[], |_| {
         let (room, blob) = scene();
-        spoilt_store(&room, "gaps", |chunk| std::fs::remove_file(chunk).unwrap());
-        spoilt_store(&room, "damaged", |chunk| std::fs::write(chunk, b"not a chunk").unwrap());
+        make_spoilt_stores(&room);
         write_store_file(&room, "gaps");
         let args = ["mount-index", "-e", "0", "--store-file", "stores.json", "blob.raw.caibx", "mnt"];
         let mount = Mount::start(&room, "blob.raw", &args);

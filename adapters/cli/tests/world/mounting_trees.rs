@@ -10,7 +10,7 @@ use desync_test_kit::mounts::{in_mount_namespace, run};
 use desync_test_kit::prng;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::mounts::{Mount, Readers, read_if_reader, write_store_file};
+use crate::mounts::{Mount, Readers, make_spoilt_stores, read_if_reader, write_store_file};
 use crate::room::Room;
 
 /// A room with a tree of everything a tree can have, its archive in `store` by the index `tree.caidx`, and a
@@ -187,6 +187,43 @@ fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
         assert_eq!(mount.ended(), (Some(0), String::new()));
         slow.signal(Signal::TERM);
         assert_eq!(slow.0.wait().unwrap().code(), Some(0));
+    });
+}
+
+#[test]
+fn a_file_of_a_tree_is_right_or_an_error_while_its_store_fails() {
+    let test = "mounting_trees::a_file_of_a_tree_is_right_or_an_error_while_its_store_fails";
+    if read_if_reader("tree/big", "mnt/big") {
+        return;
+    }
+    in_mount_namespace(test, &["casync"], |_| {
+        let room = scene();
+        make_spoilt_stores(&room);
+        write_store_file(&room, "store");
+        let args = ["mount", "-e", "0", "--store-file", "stores.json", "tree.caidx", "mnt"];
+        let mount = Mount::start(&room, "a", &args);
+        // What opening the file takes is known, its bytes are not.
+        drop(File::open(room.path("mnt/big")).unwrap());
+        write_store_file(&room, "gaps");
+        mount.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(200));
+        let readers = Readers::start(&room, test);
+        for round in 0..6 {
+            std::thread::sleep(Duration::from_millis(200));
+            write_store_file(&room, ["damaged", "nowhere", "gaps"][round % 3]);
+            mount.signal(Signal::HUP);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let (right, failed) = readers.end();
+        assert!(right > 20 && failed > 10, "{right} right, {failed} failed");
+        write_store_file(&room, "store");
+        mount.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(200));
+        assert_same(&room);
+        mount.signal(Signal::INT);
+        let (code, said) = mount.ended();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("missing from store"), "{said}");
     });
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use desync_test_kit::mounts::run;
 use desync_test_kit::prng;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -23,6 +24,16 @@ const READER: &str = "DESYNC_TEST_READER";
 /// Writes the store file of a room.
 pub(crate) fn write_store_file(room: &Room, store: &str) {
     room.write("stores.json", format!("{{\"stores\": [\"{store}\"]}}").as_bytes());
+}
+
+/// Copies of the store in which every second chunk is missing (`gaps`), or something else (`damaged`).
+pub(crate) fn make_spoilt_stores(room: &Room) {
+    let spoil = |name: &str, change: fn(&Path)| {
+        run("cp", &[&"-r", &room.path("store"), &room.path(name)]);
+        room.files(name).iter().step_by(2).for_each(|file| change(&room.path(file)));
+    };
+    spoil("gaps", |chunk| std::fs::remove_file(chunk).unwrap());
+    spoil("damaged", |chunk| std::fs::write(chunk, b"not a chunk").unwrap());
 }
 
 /// A program that has something mounted at `mnt` in its room.
