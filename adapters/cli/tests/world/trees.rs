@@ -303,12 +303,17 @@ fn attributes_of_tar_input_that_an_archive_cannot_hold_are_told() {
     let make = "import tarfile\nt = tarfile.open('x.tar', 'w', format=tarfile.PAX_FORMAT)\n\
         i = tarfile.TarInfo('link'); i.type = tarfile.SYMTYPE; i.linkname = 'target'\n\
         i.pax_headers = {'SCHILY.xattr.trusted.key': 'value'}; t.addfile(i)\n\
+        i = tarfile.TarInfo('flags'); i.pax_headers = {'SCHILY.fflags': 'nodump'}; t.addfile(i)\n\
         i = tarfile.TarInfo('file'); i.pax_headers = {'SCHILY.xattr.system.posix_acl_access': 'nonsense'}\n\
         t.addfile(i); t.close()";
     shell(&room, &format!("python3 -c \"{make}\""), "");
     let run = room.run(&["tar", "--input-format", "tar", "--tar-add-root", "x.catar", "x.tar"]);
     assert_eq!(run.code, Some(1));
-    for lost in ["link: extended attribute trusted.key of a symlink", "file: an access list that cannot be"] {
+    for lost in [
+        "link: extended attribute trusted.key of a symlink",
+        "flags: attributes, which are not read from tar: nodump",
+        "file: an access list that cannot be",
+    ] {
         assert!(run.stderr.contains(lost), "{lost:?} is not told in {}", run.stderr);
     }
 }

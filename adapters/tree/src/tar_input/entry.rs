@@ -217,6 +217,9 @@ fn extended(
     if let Some(label) = records.get("RHT.security.selinux") {
         node.selinux = Some(label.strip_suffix(&[0]).unwrap_or(label).to_vec());
     }
+    if let Some(flags) = records.get("SCHILY.fflags") {
+        lost.push(format!("attributes, which are not read from tar: {}", String::from_utf8_lossy(flags)));
+    }
     if let Some(text) = records.get("SCHILY.acl.access").filter(|_| !is_link) {
         let list = list(text, owners)?;
         if let Some(mask) = list.mask {
