@@ -5,33 +5,26 @@
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_http::{
-    Answer, Body, Client, ClientOptions, Endpoint, HeaderName, HeaderValue, Method, Request, StatusCode,
-};
+use desync_http::{Answer, Body, ClientOptions, Endpoint, Method, StatusCode};
 use desync_store::{Backend, ErrorKind, Operation, StoreError};
 
-use crate::Credentials;
+use crate::place::{Credentials, Place};
 
 /// Chunks below a URL.
-pub struct HttpStore {
-    client: Client,
-    endpoint: Endpoint,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
+pub struct HttpStore(Place);
 
 impl HttpStore {
     /// The store at `endpoint`, called `location` in messages. Nothing is asked of the server yet.
     ///
     /// # Errors
-    /// Options that cannot be met; see [`Client::new`].
+    /// Options that cannot be met; see [`Client::new`](desync_http::Client::new).
     pub fn open(
         endpoint: Endpoint,
         location: &str,
         credentials: Credentials,
         options: &ClientOptions,
     ) -> Result<Self, StoreError> {
-        let client = Client::new(&endpoint, location, options)?;
-        Ok(Self { client, headers: credentials.headers(&endpoint), endpoint })
+        Place::open(endpoint, location, credentials, options).map(Self)
     }
 
     /// Sends a request about a chunk; answers whether there is one.
@@ -43,10 +36,8 @@ impl HttpStore {
         body: Body<'_>,
         body_max: u64,
     ) -> Result<Option<Answer>, StoreError> {
-        let request = Request::new(operation, method, self.endpoint.url_of(name)).with_body(body);
-        let mut request = request.reading(body_max);
-        request.headers.clone_from(&self.headers);
-        let answer = self.client.send(request)?;
+        let request = self.0.request(operation, method, name).with_body(body);
+        let answer = self.0.send(request.reading(body_max))?;
         match answer.status() {
             StatusCode::OK => Ok(Some(answer)),
             StatusCode::CREATED | StatusCode::NO_CONTENT if operation == Operation::Put => Ok(Some(answer)),
@@ -58,7 +49,7 @@ impl HttpStore {
 
 impl Backend for HttpStore {
     fn location(&self) -> &str {
-        self.client.location()
+        self.0.location()
     }
 
     fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {

@@ -2,54 +2,41 @@
 
 use std::io::Read;
 
-use desync_http::{
-    Body, Client, ClientOptions, Endpoint, HeaderName, HeaderValue, Method, Request, StatusCode, header,
-};
+use desync_http::{Body, ClientOptions, Endpoint, HeaderValue, Method, StatusCode, header};
 use desync_store::{ErrorKind, IndexBackend, IndexBody, Operation, StoreError};
 
-use crate::Credentials;
+use crate::place::{Credentials, Place};
 
 /// Indexes below a URL.
-pub struct HttpIndexes {
-    client: Client,
-    endpoint: Endpoint,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
+pub struct HttpIndexes(Place);
 
 impl HttpIndexes {
     /// The indexes below `endpoint`, called `location` in messages. Nothing is asked of the server yet.
     ///
     /// # Errors
-    /// Options that cannot be met; see [`Client::new`].
+    /// Options that cannot be met; see [`Client::new`](desync_http::Client::new).
     pub fn open(
         endpoint: Endpoint,
         location: &str,
         credentials: Credentials,
         options: &ClientOptions,
     ) -> Result<Self, StoreError> {
-        let client = Client::new(&endpoint, location, options)?;
-        Ok(Self { client, headers: credentials.headers(&endpoint), endpoint })
-    }
-
-    fn request(&self, operation: Operation, method: Method, name: &str) -> Request<'_> {
-        let mut request = Request::new(operation, method, self.endpoint.url_of(name));
-        request.headers.clone_from(&self.headers);
-        request
+        Place::open(endpoint, location, credentials, options).map(Self)
     }
 }
 
 impl IndexBackend for HttpIndexes {
     fn location(&self) -> &str {
-        self.client.location()
+        self.0.location()
     }
 
     fn read(&self, name: &str, offset: u64) -> Result<IndexBody, StoreError> {
-        let mut request = self.request(Operation::Get, Method::GET, name);
+        let mut request = self.0.request(Operation::Get, Method::GET, name);
         if offset > 0 {
             let range = HeaderValue::from_str(&format!("bytes={offset}-")).expect("digits are plain ASCII");
             request = request.with_header(header::RANGE, range);
         }
-        let answer = self.client.send(request)?;
+        let answer = self.0.send(request)?;
         let version = answer.header("etag").map(str::to_owned);
         let offset = match answer.status() {
             StatusCode::OK => 0,
@@ -64,8 +51,8 @@ impl IndexBackend for HttpIndexes {
     }
 
     fn write(&self, name: &str, bytes: &mut dyn Read, len: u64) -> Result<(), StoreError> {
-        let request = self.request(Operation::Put, Method::PUT, name).with_body(Body::Reader(bytes, len));
-        let answer = self.client.send(request)?;
+        let request = self.0.request(Operation::Put, Method::PUT, name).with_body(Body::Reader(bytes, len));
+        let answer = self.0.send(request)?;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             _ => Err(answer.refused(name)),
