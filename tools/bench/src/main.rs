@@ -177,10 +177,12 @@ fn run(options: &Options) -> anyhow::Result<()> {
         failures.iter().for_each(|failure| report.note(failure));
     }
     drop(xfs);
-    place::remove(&folder)?;
     let tables = report.to_markdown();
     print!("{tables}");
     if let Some(path) = &options.svg {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         fs::write(path, report.to_svg()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if let Some(path) = &options.readme {
@@ -189,7 +191,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(path) = &options.json {
         fs::write(path, report.to_json()?).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(())
+    // Last, for it takes long: there are many small files.
+    place::remove(&folder)
 }
 
 /// The program under test, then casync, then every other desync.
@@ -252,12 +255,19 @@ fn measure(
             let cost = measure_once(job, program, place, images, round == 0);
             match cost.with_context(|| format!("{}: {}", program.name, job.name)) {
                 Ok(cost) => cost.into_iter().for_each(|cost| row.add(number, cost)),
-                Err(error) if number > 0 => failures[number] = Some(format!("{error:#}")),
+                Err(error) if number > 0 => failures[number] = Some(failure(job, program, &error)),
                 Err(error) => return Err(error),
             }
         }
     }
     Ok((row, failures.into_iter().flatten().collect()))
+}
+
+/// What a program said of a job that it failed at, without the command and its paths.
+fn failure(job: &Job, program: &Program, error: &anyhow::Error) -> String {
+    let error = format!("{error:#}");
+    let said = error.rsplit_once("): ").map_or(&*error, |(_, said)| said);
+    format!("{} failed at \"{}\": {}", program.name, job.name, said.lines().next().unwrap_or_default())
 }
 
 /// `None` if the program has no such command.
