@@ -6,6 +6,7 @@
 //! the profile `board` and the feature set of the same name.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -38,6 +39,9 @@ const RUST_FLAGS: &str = "-C target-feature=+crt-static -C relocation-model=stat
 /// libzstd's own switches for small code; they change no byte that it writes.
 const C_FLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections \
     -DHUF_FORCE_DECOMPRESS_X1=1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DZSTD_NO_INLINE=1";
+
+/// The feature flags in the header of an index.
+const FLAGS: Range<usize> = 16..24;
 
 /// All of them.
 pub(crate) const LINUX_BOARDS: [LinuxBoard; 2] = [
@@ -163,6 +167,8 @@ impl LinuxBoard {
         let blob = blob(&fs::read(built)?);
         fs::write(room.join("blob"), &blob)?;
         desync(&["make", "-s", "store", "blob.caibx", "blob"])?;
+        desync(&["make", "--digest", "sha256", "-s", "store", "sha256.caibx", "blob"])?;
+        self.compare_with_casync(&room)?;
         // What the emulator takes for a program that does nothing is not the program's.
         let floor = self.peak(&room, built, &["--version"])?;
         let taken = self.peak(&room, built, &["extract", "-s", "store", "blob.caibx", "out"])? - floor;
@@ -174,6 +180,27 @@ impl LinuxBoard {
             bail!("{}: extract took {taken} bytes of memory, more than {EXTRACT_MEMORY_MAX}", self.name);
         }
         eprintln!("{}: extract took {taken} bytes of memory of {EXTRACT_MEMORY_MAX}", self.name);
+        Ok(())
+    }
+
+    /// Cuts and digests by this machine's instructions are those of another program: else a wrong digest would agree
+    /// with itself.
+    fn compare_with_casync(&self, room: &Path) -> anyhow::Result<()> {
+        if !has("casync") && !is_ci() {
+            eprintln!("SKIPPED: {}: comparison with casync, which is missing", self.name);
+            return Ok(());
+        }
+        for (digest, index) in [("sha512-256", "blob.caibx"), ("sha256", "sha256.caibx")] {
+            let digest = format!("--digest={digest}");
+            let mut make = program("casync", &["make", &digest, "--store=theirs", "theirs.caibx", "blob"]);
+            run(make.current_dir(room).stdout(Stdio::null()))?;
+            // Which features a tree was stored with says nothing of a blob, and is the only difference.
+            let [ours, theirs] = [index, "theirs.caibx"].map(|index| fs::read(room.join(index)));
+            let without_flags = |index: &[u8]| [&index[..FLAGS.start], &index[FLAGS.end..]].concat();
+            if without_flags(&ours?) != without_flags(&theirs?) {
+                bail!("{}: {index} differs from what casync makes", self.name);
+            }
+        }
         Ok(())
     }
 
