@@ -85,11 +85,12 @@ impl Sshd {
     }
 }
 
+/// Sessions get a home of their own: what the user's shell says when it starts is nothing that a test expects.
 fn sshd_config(directory: &Path, port: u16) -> String {
     let here = directory.display();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile {here}/pid\n\
          AuthorizedKeysFile {here}/authorized_keys\nStrictModes no\nPasswordAuthentication no\nUsePAM no\n\
-         PermitRootLogin prohibit-password\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
+         PermitRootLogin prohibit-password\nMaxStartups 100\nSubsystem sftp internal-sftp\nSetEnv HOME={here}\n"
     )
 }
