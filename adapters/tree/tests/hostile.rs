@@ -163,7 +163,7 @@ fn defect_82_a_directory_is_removed_only_if_that_is_wanted() {
 #[test]
 fn defect_06_a_cut_archive_is_an_error_and_leaves_no_half_file() {
     let archive = small_archive();
-    for len in (0..archive.len()).step_by(7) {
+    for len in 0..archive.len() {
         let room = tempfile::tempdir().unwrap();
         let target = room.path().join("target");
         let error = restore(&archive[..len], &target, Strictness::Strict, OPTIONS).unwrap_err();
