@@ -71,7 +71,8 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// Decodes as the updater does, in counted memory and small pieces, and compares.
 fn stream(plain: &[u8]) -> Result<(), Failure> {
-    let mut memory = alloc::vec![0; stream_memory(expected::PLAIN_LEN as usize)];
+    let memory_len = stream_memory(plain.len());
+    let mut memory = alloc::vec![0; memory_len];
     let mut decoder = ZstdStream::new(&mut memory, LIMITS.zstd_window_max);
     decoder.start(plain.len() as u64);
     let (mut rest, mut piece) = (plain, [0; PIECE_LEN]);
@@ -85,7 +86,7 @@ fn stream(plain: &[u8]) -> Result<(), Failure> {
         }
     }
     decoder.finish().map_err(Failure::Decode)?;
-    defmt::info!("decoded in pieces, in {} bytes of memory", stream_memory(expected::PLAIN_LEN as usize));
+    defmt::info!("decoded in pieces, in {} bytes of memory", memory_len);
     rest.is_empty().then_some(()).ok_or(Failure::Stream)
 }
 

@@ -23,7 +23,6 @@ pub(super) fn run(args: &ChunkServerArgs, session: &Session) -> anyhow::Result<(
     }
     let source = SourceSetting::new(&args.source, args.store_file.as_ref())?;
     let wire = wire(args)?;
-    warn_of_secrets(args);
     let writable = setting.writable;
     let source = Source::open(source, |locations| {
         let session = session.renewed()?;
@@ -45,19 +44,14 @@ pub(super) fn run(args: &ChunkServerArgs, session: &Session) -> anyhow::Result<(
     })
 }
 
-/// Secrets among the arguments are there for everybody who lists processes.
-fn warn_of_secrets(args: &ChunkServerArgs) {
-    if args.encryption_key.as_ref().is_some_and(|key| !key.is_empty()) {
-        log::warn!("--encryption-key shows in listings of processes: $DESYNC_ENCRYPTION_KEY does not");
-    }
-}
-
 /// The form in which chunks go over the wire.
 fn wire(args: &ChunkServerArgs) -> Result<Converter, EncryptionError> {
     let key = args.encryption_key.as_deref().unwrap_or_default();
     let algorithm = args.encryption_algorithm.as_deref().unwrap_or_default();
     let on = args.encryption.unwrap_or(false) || !key.is_empty() || !algorithm.is_empty();
-    let cipher = Encryption { on, key, algorithm }.cipher()?.map(Arc::new);
+    let encryption = Encryption { on, key, algorithm };
+    encryption.warn_of_argument();
+    let cipher = encryption.cipher()?.map(Arc::new);
     Ok(Converter::new(!args.uncompressed.unwrap_or(false), Compression::DEFAULT, cipher))
 }
 

@@ -68,7 +68,7 @@ fn given(text: Option<&OsString>) -> Option<&OsString> {
 fn authorization(args: &ServerArgs) -> Option<String> {
     let value = args.authorization.clone().filter(|value| !value.is_empty());
     if value.is_some() {
-        log::warn!("--authorization shows in listings of processes: ${AUTHORIZATION_VARIABLE} does not");
+        super::warn_of_secret("--authorization", AUTHORIZATION_VARIABLE);
     }
     value.or_else(|| env::var(AUTHORIZATION_VARIABLE).ok().filter(|value| !value.is_empty()))
 }

@@ -55,7 +55,8 @@ impl<'a> Digests<'a> {
                 && let Data::Small(bytes) = data
             {
                 self.context.progress.advance(bytes.len() as u64);
-                *data = digests.next().map_or(Data::None, Data::Digest);
+                // Else a file would be listed as one without a digest.
+                *data = Data::Digest(digests.next().expect("each file is hashed"));
             }
         }
         self.held.fetch_sub(held, Ordering::Relaxed);

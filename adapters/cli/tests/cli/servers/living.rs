@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::Signal;
 
-use super::{Server, ask_on, chunk_paths};
+use super::{Server, ask_on, chunk_paths, until};
 use crate::room::Room;
 
 #[test]
@@ -56,11 +56,7 @@ fn defect_48_hang_ups_under_load_lose_no_request() {
     });
     assert_eq!(failed.into_inner().unwrap(), [""; 0]);
     // The last hang-up may be heard after the last answer.
-    let begin = std::time::Instant::now();
-    while !room.path("requests.log").exists() {
-        assert!(begin.elapsed() < super::PATIENCE, "not opened anew");
-        std::thread::yield_now();
-    }
+    until("the log is opened anew", || room.path("requests.log").exists());
     // What cannot be opened changes nothing.
     room.write("stores.json", b"{");
     server.signal(Signal::HUP);
@@ -90,9 +86,7 @@ fn defect_48_a_hang_up_has_the_config_read_again_by_servers_too() {
     assert_eq!(server.get(&path).status, 404);
     config(true);
     server.signal(Signal::HUP);
-    while server.get(&path).status != 200 {
-        std::thread::yield_now();
-    }
+    until("the config is in force", || server.get(&path).status == 200);
     server.stop();
 }
 
@@ -113,9 +107,7 @@ fn term_finishes_what_is_under_way_and_takes_nothing_new() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     server.signal(Signal::TERM);
     let address = server.address();
-    while std::net::TcpStream::connect(address).is_ok() {
-        std::thread::yield_now();
-    }
+    until("connections are refused", || std::net::TcpStream::connect(address).is_err());
     under_way.write_all(tail).unwrap();
     let mut answer = Vec::new();
     under_way.read_to_end(&mut answer).unwrap();

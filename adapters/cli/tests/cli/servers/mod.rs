@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -19,6 +19,18 @@ use crate::room::Room;
 
 /// No answer takes longer, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so; a test that waits for ever says nothing.
+///
+/// # Panics
+/// Saying `what`, if it does not become so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
 
 /// A server under test; killed when dropped.
 pub(crate) struct Server {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 
-use super::{Server, ask_on, chunk_paths};
+use super::{Server, ask_on, chunk_paths, until};
 use crate::room::{Room, blob};
 
 fn put(server: &Server, path: &str, body: &[u8]) -> super::Answer {
@@ -91,9 +91,7 @@ fn a_server_killed_under_load_holds_whole_chunks_and_every_one_it_confirmed() {
                     }
                 });
             }
-            while confirmed.lock().unwrap().len() < round * 5 {
-                std::thread::yield_now();
-            }
+            until("chunks are confirmed", || confirmed.lock().unwrap().len() >= round * 5);
             server.signal(Signal::KILL);
         });
         drop(server);
