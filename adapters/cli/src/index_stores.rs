@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use anyhow::bail;
+use desync_config::StoreOptions;
 #[cfg(feature = "server")]
 use desync_files::{Durability, HostDisk};
 use desync_store::{IndexBackend, IndexStore, RemoteIndexStore};
 #[cfg(feature = "server")]
 use desync_store_directory::DirectoryIndexStore;
 
-use crate::config::StoreOptions;
+use crate::config::retry_policy;
 use crate::session::Session;
 use crate::settings::{Location, Scheme};
 
@@ -52,7 +53,7 @@ pub(crate) fn remote(location: &Location, session: &Session) -> anyhow::Result<O
     };
     let options = session.index_options(location)?;
     let (backend, name) = open(location, &options, session)?;
-    let store = RemoteIndexStore::new(backend, options.retry_policy(&session.cancel));
+    let store = RemoteIndexStore::new(backend, retry_policy(&options, &session.cancel));
     Ok(Some(RemoteIndex { store: Arc::new(store), name }))
 }
 

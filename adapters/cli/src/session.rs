@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use desync_config::{Config, StoreOptions, StoreOverrides};
 use desync_core::DigestKind;
 #[cfg(feature = "fuse")]
 use desync_core::digest::HashKernel;
@@ -15,9 +16,9 @@ use desync_store::{Budget, Compression};
 
 use crate::args::{Command, GlobalArgs, StoreArgs};
 use crate::commands;
-use crate::config::{self, Config, ConfigFile, StoreOptions};
+use crate::config::{self, ConfigFile};
 use crate::output::ProgressDisplay;
-use crate::settings::{self, Location, StoreOverrides, UsageError};
+use crate::settings::{self, Encryption, Location, UsageError};
 use crate::stores::Stores;
 use crate::system;
 
@@ -52,7 +53,7 @@ impl Session {
     pub(crate) fn new(global: &GlobalArgs, command: &Command, cancel: Cancel) -> anyhow::Result<Self> {
         let default = StoreArgs::default();
         let args = command.store_args().unwrap_or(&default);
-        let overrides = StoreOverrides::new(args)?;
+        let overrides = settings::overrides(args)?;
         let connections = settings::workers(args.concurrency)?;
         let budget = Arc::new(args.max_download.map_or_else(Budget::unlimited, Budget::new));
         let config_may_be_new = commands::creates_config(command);
@@ -85,7 +86,7 @@ impl Session {
     pub(crate) fn stores(&self, args: &StoreArgs, durability: Durability) -> Result<Stores<'_>, UsageError> {
         Ok(Stores {
             session: self,
-            overrides: StoreOverrides::new(args)?,
+            overrides: settings::overrides(args)?,
             durability,
             cache_repair: args.cache_repair.unwrap_or(true),
             compression: Compression::DEFAULT,
@@ -104,8 +105,9 @@ impl Session {
     /// # Errors
     /// The config has two entries for it, or asks of it what no index store does.
     pub(crate) fn index_options(&self, location: &Location) -> anyhow::Result<StoreOptions> {
-        let options = self.config.options_for(&location.parent(), &self.overrides, &self.working_dir)?;
-        if options.mentions_encryption() {
+        let options =
+            self.config.options_for(&location.parent().secret_text(), &self.overrides, &self.working_dir)?;
+        if Encryption::of(&options).is_mentioned() {
             bail!("{location}: encryption is not supported by index stores");
         }
         Ok(options)

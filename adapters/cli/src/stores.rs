@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use desync_config::{StoreOptions, StoreOverrides};
 use desync_core::format::StorageForm;
 use desync_files::{Durability, HostDisk};
 use desync_store::{
@@ -16,9 +17,9 @@ use desync_store::{
 };
 use desync_store_directory::DirectoryStore;
 
-use crate::config::StoreOptions;
+use crate::config::retry_policy;
 use crate::session::Session;
-use crate::settings::{EncryptionError, Location, Scheme, StoreOverrides};
+use crate::settings::{Encryption, EncryptionError, Location, Scheme};
 use crate::system;
 
 /// Which backend serves which scheme.
@@ -114,7 +115,7 @@ impl Stores<'_> {
     /// A location that cannot be opened, or whose options cannot be met.
     pub(crate) fn single(&self, location: &Location) -> anyhow::Result<SingleStore> {
         let options = self.options(location)?;
-        self.open(location, &options, options.skips_verification() || self.skip_verify)
+        self.open(location, &options, options.skip_verify.unwrap_or(false) || self.skip_verify)
     }
 
     /// One store that gives chunks as it has them, whatever its options say: the reader verifies.
@@ -128,7 +129,7 @@ impl Stores<'_> {
 
     fn options(&self, location: &Location) -> anyhow::Result<StoreOptions> {
         let Session { config, working_dir, .. } = self.session;
-        Ok(config.options_for(location, &self.overrides, working_dir)?)
+        Ok(config.options_for(&location.secret_text(), &self.overrides, working_dir)?)
     }
 
     /// The members of `a|b`, or one store. A directory that has such a name is one store.
@@ -151,7 +152,7 @@ impl Stores<'_> {
         options: &StoreOptions,
         skip_verify: bool,
     ) -> anyhow::Result<SingleStore> {
-        if options.mentions_encryption() && location.scheme() == Scheme::Ssh {
+        if Encryption::of(options).is_mentioned() && location.scheme() == Scheme::Ssh {
             bail!("encryption is not supported by casync protocol (ssh://) stores");
         }
         let kind = KINDS.iter().find(|(scheme, _)| *scheme == location.scheme());
@@ -165,9 +166,9 @@ impl Stores<'_> {
     }
 
     fn format(&self, options: &StoreOptions, skip_verify: bool) -> Result<FormatOptions, EncryptionError> {
-        let cipher = options.encryption().cipher()?.map(Arc::new);
-        let retry = options.retry_policy(&self.session.cancel);
-        let compressed = !options.is_uncompressed();
+        let cipher = Encryption::of(options).cipher()?.map(Arc::new);
+        let retry = retry_policy(options, &self.session.cancel);
+        let compressed = !options.uncompressed;
         Ok(FormatOptions { compressed, cipher, skip_verify, compression: self.compression, retry })
     }
 }

@@ -30,6 +30,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "oci" => vec![MANIFEST.into()],
         "url" => URLS.map(|url| url.as_bytes().to_vec()).to_vec(),
         "request-path" => request_paths(),
+        "config" => CONFIGS.map(|text| text.as_bytes().to_vec()).to_vec(),
         "config-key" => CONFIG_KEYS.map(|text| text.as_bytes().to_vec()).to_vec(),
         _ => Vec::new(),
     };
@@ -118,6 +119,17 @@ fn updates() -> Vec<Vec<u8>> {
     };
     (1..5).map(update).collect()
 }
+
+/// Config files with every key, and a store file.
+const CONFIGS: [&str; 3] = [
+    r#"{"s3-credentials": {"https://h:9000": {"access-key": "id", "secret-key": "s", "aws-credentials-file": "f",
+"aws-profile": "p", "aws-region": "r"}}, "OCI-Credentials": {"oci+https://h/*": {"username": "me", "secret": "s"}}}"#,
+    r#"{"store-options": {"https://me:pw@h/s/?q": {"n": 0, "client-cert": "c", "client-key": "k", "ca-cert": "a",
+"trust-insecure": true, "http-auth": "Bearer t", "http-cookie": "", "timeout": -1, "error-retry": 0,
+"error-retry-base-interval": 9, "skip-verify": false, "uncompressed": true, "encryption": null,
+"encryption-key": "00", "encryption-algorithm": "aes-256-gcm"}, "/srv/../x[a-c]*": {}}} {"#,
+    r#"{"stores": ["/a|https://h/?q", ""], "cache": "c", "store-options": null}"#,
+];
 
 /// Keys and locations, one above the other.
 const CONFIG_KEYS: [&str; 4] =

@@ -10,11 +10,11 @@ use crate::args::VerifyIndexArgs;
 use crate::indexes;
 use crate::output::ProgressDisplay;
 use crate::session::Session;
-use crate::settings::{Location, StoreOverrides, workers};
+use crate::settings::{Location, overrides, workers};
 
 pub(super) fn run(args: &VerifyIndexArgs, session: &Session) -> anyhow::Result<()> {
     let workers = workers(args.stores.concurrency)?;
-    StoreOverrides::new(&args.stores)?;
+    overrides(&args.stores)?;
     let index = indexes::read(&Location::new(&args.index), session)?;
     let progress = ProgressDisplay::from_environment();
     let context = session.context(workers, &progress);

@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use desync_config::Config;
 use desync_files::{Disk, Durability, HostDisk, Publication};
-use serde::Deserialize;
-
-use super::Config;
 
 /// Where the config file lies below the home directory.
 const DEFAULT_PATH: &str = ".config/desync/config.json";
@@ -60,8 +58,7 @@ pub(crate) fn load(file: Option<&ConfigFile>, may_be_new: bool) -> anyhow::Resul
         }
         Err(error) => return Err(anyhow!("reading {shown}: {error}")),
     };
-    let value = first_value(&text).map_err(|error| anyhow!("reading {shown}: {error}"))?;
-    Config::read(&value).map_err(|error| anyhow!("reading {shown}: {error}"))
+    Config::parse(&text).map_err(|error| anyhow!("reading {shown}: {error}"))
 }
 
 /// The bytes of a file that is not longer than a config can be. Some files never end.
@@ -72,11 +69,6 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("longer than {LEN_MAX} bytes")));
     }
     Ok(text)
-}
-
-/// The first JSON value of a file; whatever follows it is not looked at.
-pub(super) fn first_value(text: &[u8]) -> serde_json::Result<serde_json::Value> {
-    serde_json::Value::deserialize(&mut serde_json::Deserializer::from_slice(text))
 }
 
 /// Replaces the config file, durably, readable by its owner only. Missing directories are created.
@@ -144,7 +136,7 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let file = named(&room.path().join("new/dir/c.json"));
         let text = r#"{"store-options":{"/a":{"error-retry":0}}}"#;
-        let config = Config::read(&serde_json::from_str(text).unwrap()).unwrap();
+        let config = Config::parse(text.as_bytes()).unwrap();
         for _ in 0..2 {
             write(&file, &config).unwrap();
             assert_eq!(load(Some(&file), false).unwrap(), config);

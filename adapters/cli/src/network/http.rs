@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use desync_config::StoreOptions;
 use desync_http::{ClientOptions, Endpoint, HeaderValue};
 use desync_store::{Backend, IndexBackend};
 use desync_store_http::{Credentials, HttpIndexes, HttpStore};
 
-use crate::config::StoreOptions;
+use crate::config::timeouts;
 use crate::session::Session;
 use crate::settings::Location;
 use crate::stores::Stores;
@@ -42,22 +43,33 @@ pub(crate) fn open_http_indexes(
 pub(super) fn client(options: &StoreOptions, session: &Session) -> ClientOptions {
     ClientOptions {
         connections: session.connections.get(),
-        timeouts: options.timeouts(),
+        timeouts: timeouts(options),
         budget: Arc::clone(&session.budget),
         #[cfg(feature = "tls")]
-        tls: options.tls(),
+        tls: tls(options),
+    }
+}
+
+/// Whom to trust, and who we are. Certificate and key count only together.
+#[cfg(feature = "tls")]
+fn tls(options: &StoreOptions) -> desync_http::TlsOptions {
+    let given = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Into::into);
+    desync_http::TlsOptions {
+        client: given(&options.client_cert).zip(given(&options.client_key)),
+        ca_cert: given(&options.ca_cert),
+        trust_insecure: options.trust_insecure.unwrap_or(false),
     }
 }
 
 fn credentials(options: &StoreOptions) -> anyhow::Result<Credentials> {
-    let header = |text: Option<&str>, key: &'static str| {
-        let value = text.filter(|text| !text.is_empty()).map(HeaderValue::from_str).transpose();
+    let header = |text: &Option<String>, key: &'static str| {
+        let value = text.as_deref().filter(|text| !text.is_empty()).map(HeaderValue::from_str).transpose();
         let mut value = value.map_err(|_| anyhow!("{key} cannot be sent in a header"))?;
         value.iter_mut().for_each(|value| value.set_sensitive(true));
         anyhow::Ok(value)
     };
     Ok(Credentials {
-        authorization: header(options.http_auth(), "http-auth")?,
-        cookie: header(options.http_cookie(), "http-cookie")?,
+        authorization: header(&options.http_auth, "http-auth")?,
+        cookie: header(&options.http_cookie, "http-cookie")?,
     })
 }

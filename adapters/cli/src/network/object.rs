@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use desync_config::{S3Credentials, StoreOptions};
 use desync_store::{Backend, IndexBackend};
 use desync_store_object::gcs::{GcsBucket, GcsLocation, GcsSettings, Identity};
-use desync_store_object::s3::{S3Bucket, S3Location, S3Settings, Source};
+use desync_store_object::s3::{Configured, S3Bucket, S3Location, S3Settings, Source};
 use desync_store_object::{ObjectIndexes, ObjectStore};
 
 use super::http::client;
-use crate::config::StoreOptions;
 use crate::session::Session;
 use crate::settings::Location;
 use crate::stores::Stores;
@@ -83,8 +83,19 @@ fn bucket(
     options: &StoreOptions,
     session: &Session,
 ) -> anyhow::Result<S3Bucket> {
-    let configured = session.config.s3_credentials(&place.origin())?;
+    let configured = configured(session.config.s3_credentials(&place.origin())?);
     let source = Source::choose(&configured, |name| std::env::var(name).ok());
     let (location, options) = (&*location.to_string(), &client(options, session));
     Ok(S3Bucket::open(S3Settings { place, location, source, options })?)
+}
+
+fn configured(entry: Option<&S3Credentials>) -> Configured {
+    let given = |text: &Option<String>| text.clone().unwrap_or_default();
+    entry.map_or_else(Configured::default, |entry| Configured {
+        access_key: given(&entry.access_key),
+        secret_key: given(&entry.secret_key),
+        credentials_file: given(&entry.aws_credentials_file),
+        profile: given(&entry.aws_profile),
+        region: given(&entry.aws_region),
+    })
 }

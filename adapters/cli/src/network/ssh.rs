@@ -1,12 +1,14 @@
 //! Stores behind ssh: the casync protocol and SFTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
-use desync_store::{Backend, IndexBackend};
+use desync_config::StoreOptions;
+use desync_store::{Backend, Budget, IndexBackend};
 use desync_store_ssh::{Programs, SftpIndexes, SftpStore, SshStore, SshTarget};
 
-use crate::config::StoreOptions;
+use crate::config::timeouts;
 use crate::session::Session;
 use crate::settings::Location;
 use crate::stores::Stores;
@@ -17,9 +19,7 @@ pub(crate) fn open_ssh(
     options: &StoreOptions,
     stores: &Stores<'_>,
 ) -> anyhow::Result<Arc<dyn Backend>> {
-    let (target, silence) = (target(location)?, options.timeouts().silence);
-    let (programs, budget) = (Programs::from_environment(), Arc::clone(&stores.session.budget));
-    Ok(Arc::new(SshStore::new(target, programs, &location.to_string(), silence, budget)))
+    Ok(Arc::new(open(SshStore::new, target(location)?, location, options, stores.session)))
 }
 
 /// Chunks in a directory over there.
@@ -28,9 +28,7 @@ pub(crate) fn open_sftp(
     options: &StoreOptions,
     stores: &Stores<'_>,
 ) -> anyhow::Result<Arc<dyn Backend>> {
-    let (target, silence) = (target(location)?, options.timeouts().silence);
-    let (programs, budget) = (Programs::from_environment(), Arc::clone(&stores.session.budget));
-    Ok(Arc::new(SftpStore::new(target, programs, &location.to_string(), silence, budget)))
+    Ok(Arc::new(open(SftpStore::new, target(location)?, location, options, stores.session)))
 }
 
 /// An index in a directory over there.
@@ -41,10 +39,22 @@ pub(crate) fn open_sftp_indexes(
 ) -> anyhow::Result<(Arc<dyn IndexBackend>, String)> {
     let split = target(location)?.split_name();
     let (directory, name) = split.map_err(|error| anyhow!("{location}: {error}"))?;
-    let (programs, budget) = (Programs::from_environment(), Arc::clone(&session.budget));
-    let silence = options.timeouts().silence;
-    let indexes = SftpIndexes::new(directory, programs, &location.to_string(), silence, budget);
-    Ok((Arc::new(indexes), name))
+    Ok((Arc::new(open(SftpIndexes::new, directory, location, options, session)), name))
+}
+
+/// How each kind is made: of a place over there, the programs that lead to it, its name in messages, how long it
+/// may be silent, and what may be downloaded.
+type New<T> = fn(SshTarget, Programs, &str, Option<Duration>, Arc<Budget>) -> T;
+
+fn open<T>(
+    new: New<T>,
+    target: SshTarget,
+    location: &Location,
+    options: &StoreOptions,
+    session: &Session,
+) -> T {
+    let (silence, budget) = (timeouts(options).silence, Arc::clone(&session.budget));
+    new(target, Programs::from_environment(), &location.to_string(), silence, budget)
 }
 
 fn target(location: &Location) -> anyhow::Result<SshTarget> {

@@ -4,6 +4,7 @@
 
 use std::env;
 
+use desync_config::StoreOptions;
 use desync_core::format::CipherKind;
 use desync_store::{ChunkCipher, KeyError};
 
@@ -31,7 +32,16 @@ pub(crate) enum EncryptionError {
     Algorithm(String),
 }
 
-impl Encryption<'_> {
+impl<'o> Encryption<'o> {
+    /// What a store's options say.
+    pub(crate) fn of(options: &'o StoreOptions) -> Self {
+        Self {
+            on: options.encryption.unwrap_or(false),
+            key: options.encryption_key.as_deref().unwrap_or_default(),
+            algorithm: options.encryption_algorithm.as_deref().unwrap_or_default(),
+        }
+    }
+
     /// Whether anything is said at all.
     pub(crate) const fn is_mentioned(&self) -> bool {
         self.on || !self.key.is_empty() || !self.algorithm.is_empty()
@@ -110,5 +120,18 @@ mod tests {
         }
         assert!(label(true, "hunter2", "", "").unwrap_err().starts_with("invalid encryption key"));
         assert!(!label(true, "hunter2", "", "").unwrap_err().contains("hunter2"));
+    }
+
+    #[test]
+    fn any_word_about_encryption_is_noticed() {
+        let nothing = StoreOptions { encryption: Some(false), ..StoreOptions::default() };
+        assert!(!Encryption::of(&nothing).is_mentioned());
+        for options in [
+            StoreOptions { encryption: Some(true), ..nothing.clone() },
+            StoreOptions { encryption_key: Some("00".into()), ..nothing.clone() },
+            StoreOptions { encryption_algorithm: Some("x".into()), ..nothing.clone() },
+        ] {
+            assert!(Encryption::of(&options).is_mentioned());
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use desync_config::hide_in_url;
+
 use crate::system;
 
 /// Every scheme that names a kind of store, whether or not this build has it.
@@ -112,16 +114,11 @@ fn prefix(text: &OsStr, len: usize) -> OsString {
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = self.0.to_string_lossy();
-        let url = self.scheme_word().and_then(|_| text.split_once("://"));
-        let Some((scheme, rest)) = url else { return f.write_str(&text) };
-        let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?xxxxx"));
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let login = host.rsplit_once('@').map(|(login, host)| (login.split_once(':'), login, host));
-        match login {
-            Some((Some((user, _)), _, host)) => write!(f, "{scheme}://{user}:xxxxx@{host}{path}{query}"),
-            Some((None, user, host)) => write!(f, "{scheme}://{user}@{host}{path}{query}"),
-            None => write!(f, "{scheme}://{host}{path}{query}"),
-        }
+        f.write_str(&if self.scheme() == Scheme::Local {
+            text
+        } else {
+            hide_in_url(&text).into_owned().into()
+        })
     }
 }
 
@@ -159,11 +156,8 @@ mod tests {
     #[test]
     fn messages_show_no_password_and_no_query() {
         for (given, shown) in [
-            ("http://me:hunter2@h:80/s", "http://me:xxxxx@h:80/s"),
-            ("sftp://me@h/s", "sftp://me@h/s"),
-            ("s3+https://h/b?X-Amz-Signature=hunter2", "s3+https://h/b?xxxxx"),
-            ("https://a:hunter@2@h", "https://a:xxxxx@h"),
-            ("https://h/a@b:c", "https://h/a@b:c"),
+            ("http://me:hunter2@h:80/s?hunter2", "http://me:xxxxx@h:80/s?xxxxx"),
+            ("dir://a:b@c?d", "dir://a:b@c?d"),
             ("/a:b@c?d", "/a:b@c?d"),
         ] {
             assert_eq!(Location::new(given).to_string(), shown);

@@ -40,7 +40,7 @@ pub(crate) use seeds::{SeedSetting, in_directories as seeds_in_directories, name
 pub(crate) use server::{ListenAddress, ServerSetting};
 #[cfg(any(feature = "fuse", feature = "server"))]
 pub(crate) use source::{SourceLocations, SourceSetting};
-pub(crate) use stores::{StoreOverrides, at_least_one, list, one_location, optional_location, workers};
+pub(crate) use stores::{at_least_one, list, one_location, optional_location, overrides, workers};
 
 use desync_core::DigestKind;
 

@@ -102,12 +102,12 @@ fn is_data(path: &Path) -> bool {
 /// # Errors
 /// A directory that cannot be read.
 pub(crate) fn in_directories(directories: &[OsString], index: &Location) -> anyhow::Result<Vec<SeedSetting>> {
-    let own = std::path::absolute(index.path()).ok().map(|path| crate::config::clean_path(&path));
+    let own = std::path::absolute(index.path()).ok().map(|path| desync_config::clean(&path));
     let directories = list(directories)?;
     let mut seeds = Vec::new();
     for directory in &directories {
         walk(Path::new(directory), &mut |path| {
-            let absolute = std::path::absolute(path).ok().map(|path| crate::config::clean_path(&path));
+            let absolute = std::path::absolute(path).ok().map(|path| desync_config::clean(&path));
             if absolute == own {
                 return;
             }

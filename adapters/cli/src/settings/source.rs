@@ -54,7 +54,9 @@ impl SourceSetting {
             Self::Fixed(locations) => Ok(locations.clone()),
             Self::File(path) => {
                 let file = config::load_store_file(path)?;
-                Ok(SourceLocations { cache: optional_location(file.cache.as_ref()), stores: file.stores })
+                let stores = file.stores.into_iter().map(OsString::from).collect();
+                let cache = optional_location(file.cache.map(OsString::from).as_ref());
+                Ok(SourceLocations { stores, cache })
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::time::Duration;
+
+use desync_config::StoreOverrides;
 
 use super::{Location, UsageError, notation};
 use crate::args::StoreArgs;
@@ -28,43 +29,26 @@ pub(crate) fn workers(concurrency: Option<i64>) -> Result<NonZeroUsize, UsageErr
         })
 }
 
-/// What the flags of this run put in place of a store's options in the config file: only what was given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StoreOverrides {
-    pub(crate) client_cert: Option<String>,
-    pub(crate) client_key: Option<String>,
-    pub(crate) ca_cert: Option<String>,
-    pub(crate) trust_insecure: Option<bool>,
-    pub(crate) error_retry: Option<i64>,
-    pub(crate) error_retry_base_interval: Option<Duration>,
-}
-
-impl StoreOverrides {
-    /// Reads the flags.
-    ///
-    /// # Errors
-    /// A certificate without a key, a key without a certificate, or a negative number of retries.
-    pub(crate) fn new(args: &StoreArgs) -> Result<Self, UsageError> {
-        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-        if given(&args.client_cert) != given(&args.client_key) {
-            return Err(UsageError::new(
-                "--client-key and --client-cert options need to be provided together",
-            ));
-        }
-        if let Some(retries) = args.error_retry.filter(|retries| *retries < 0) {
-            return Err(UsageError::new(format!(
-                "invalid number of retries {retries}, must not be negative"
-            )));
-        }
-        Ok(Self {
-            client_cert: args.client_cert.clone(),
-            client_key: args.client_key.clone(),
-            ca_cert: args.ca_cert.clone(),
-            trust_insecure: args.trust_insecure,
-            error_retry: args.error_retry,
-            error_retry_base_interval: args.error_retry_base_interval,
-        })
+/// What the flags of this run put in place of a store's options in the config file.
+///
+/// # Errors
+/// A certificate without a key, a key without a certificate, or a negative number of retries.
+pub(crate) fn overrides(args: &StoreArgs) -> Result<StoreOverrides, UsageError> {
+    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    if given(&args.client_cert) != given(&args.client_key) {
+        return Err(UsageError::new("--client-key and --client-cert options need to be provided together"));
     }
+    if let Some(retries) = args.error_retry.filter(|retries| *retries < 0) {
+        return Err(UsageError::new(format!("invalid number of retries {retries}, must not be negative")));
+    }
+    Ok(StoreOverrides {
+        client_cert: args.client_cert.clone(),
+        client_key: args.client_key.clone(),
+        ca_cert: args.ca_cert.clone(),
+        trust_insecure: args.trust_insecure,
+        error_retry: args.error_retry,
+        error_retry_base_interval: args.error_retry_base_interval,
+    })
 }
 
 /// A location that may be there; an empty word is as good as none.
@@ -114,11 +98,11 @@ mod tests {
     #[test]
     fn certificate_and_key_come_together() {
         let alone = StoreArgs { client_cert: Some("c".into()), ..StoreArgs::default() };
-        assert!(StoreOverrides::new(&alone).unwrap_err().to_string().contains("provided together"));
+        assert!(overrides(&alone).unwrap_err().to_string().contains("provided together"));
         let both = StoreArgs { client_key: Some("k".into()), ..alone };
-        assert_eq!(StoreOverrides::new(&both).unwrap().client_key.as_deref(), Some("k"));
+        assert_eq!(overrides(&both).unwrap().client_key.as_deref(), Some("k"));
         let negative = StoreArgs { error_retry: Some(-1), ..StoreArgs::default() };
-        assert!(StoreOverrides::new(&negative).is_err());
+        assert!(overrides(&negative).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod archive;
 mod chunk_name;
 mod chunker;
+mod config;
 mod config_key;
 mod decoders;
 mod index;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "kernels", run: kernels::run, len_max: 2 << 10 },
     Target { name: "planner", run: planner::run, len_max: 8 << 10 },
     Target { name: "protocol", run: protocol::run, len_max: 8 << 10 },
+    Target { name: "config", run: config::run, len_max: 2 << 10 },
     Target { name: "config-key", run: config_key::run, len_max: 128 },
     Target { name: "request-path", run: request_path::run, len_max: 256 },
     Target { name: "link", run: link::run, len_max: 2 << 10 },

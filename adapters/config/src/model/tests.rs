@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
+fn read(config: &Value) -> Result<Config, String> {
+    Config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())
+}
+
 fn options(config: &Value, location: &str) -> StoreOptions {
-    let config = Config::read(config).unwrap();
-    config.options_for(&Location::new(location), &StoreOverrides::default(), Path::new("/")).unwrap()
+    let config = read(config).unwrap();
+    config.options_for(location, &StoreOverrides::default(), Path::new("/")).unwrap()
 }
 
 #[test]
 fn keys_match_in_any_case_and_unknown_ones_are_ignored() {
     let config = json!({"Store-Options": {"/a": {"UNCOMPRESSED": true, "new": 1}}, "other": [], "s3-credentials": null});
-    assert!(options(&config, "/a").is_uncompressed());
+    assert!(options(&config, "/a").uncompressed);
     assert_eq!(options(&config, "/b"), StoreOptions::default());
 }
 
@@ -22,7 +26,7 @@ fn keys_match_in_any_case_and_unknown_ones_are_ignored() {
 fn defaults_hold_for_what_an_entry_leaves_out() {
     let found = options(&json!({"store-options": {"/a": {"skip-verify": true}}}), "/a");
     assert_eq!((found.error_retry, found.error_retry_base_interval), (3, 500_000_000));
-    assert!(found.skips_verification());
+    assert!(found.skip_verify == Some(true));
 }
 
 #[test]
@@ -31,13 +35,13 @@ fn defect_20_explicit_zeros_survive_a_rewrite() {
         "n": 0, "timeout": 0, "error-retry": 0, "error-retry-base-interval": 0,
         "trust-insecure": false, "skip-verify": false, "http-auth": ""
     }}});
-    let config = Config::read(&text).unwrap();
+    let config = read(&text).unwrap();
     let written = serde_json::to_value(&config).unwrap();
     let entry = &written["store-options"]["/a"];
     for (key, value) in text["store-options"]["/a"].as_object().unwrap() {
         assert_eq!(&entry[key], value, "{key}");
     }
-    assert_eq!(Config::read(&written).unwrap(), config);
+    assert_eq!(read(&written).unwrap(), config);
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn secrets_are_hidden_when_shown() {
             "encryption-key": "hunter2", "encryption-algorithm": "aes-256-gcm", "client-key": ""
         }},
     });
-    let config = Config::read(&secrets).unwrap();
+    let config = read(&secrets).unwrap();
     let shown = serde_json::to_string(&config.without_secrets()).unwrap();
     assert!(!shown.contains("hunter2"), "{shown}");
     for kept in ["\"id\"", "\"me\"", "aes-256-gcm", "https://me:xxxxx@h/s"] {
@@ -71,14 +75,14 @@ fn without_a_file_the_sections_are_null() {
 #[test]
 fn flags_override_what_the_config_says_only_when_given() {
     let config = json!({"store-options": {"/a": {"error-retry": 7, "ca-cert": "x", "trust-insecure": true}}});
-    let config = Config::read(&config).unwrap();
+    let config = read(&config).unwrap();
     let flags = StoreOverrides {
         error_retry: Some(0),
         ca_cert: Some(String::new()),
         error_retry_base_interval: Some(Duration::from_secs(1)),
         ..StoreOverrides::default()
     };
-    let found = config.options_for(&Location::new("/a"), &flags, Path::new("/")).unwrap();
+    let found = config.options_for("/a", &flags, Path::new("/")).unwrap();
     assert_eq!((found.error_retry, found.ca_cert.as_deref()), (0, Some("")));
     assert_eq!((found.trust_insecure, found.error_retry_base_interval), (Some(true), 1_000_000_000));
 }
@@ -86,11 +90,11 @@ fn flags_override_what_the_config_says_only_when_given() {
 #[test]
 fn two_matching_entries_are_an_error_even_if_they_agree() {
     let config = json!({"store-options": {"/a/*": {}, "/a/b": {}}});
-    let config = Config::read(&config).unwrap();
+    let config = read(&config).unwrap();
     let overrides = StoreOverrides::default();
-    let error = config.options_for(&Location::new("/a/b"), &overrides, Path::new("/")).unwrap_err();
+    let error = config.options_for("/a/b", &overrides, Path::new("/")).unwrap_err();
     assert_eq!(error.to_string(), "multiple store-options entries match the location \"/a/b\"");
-    assert!(config.options_for(&Location::new("/a/c"), &overrides, Path::new("/")).is_ok());
+    assert!(config.options_for("/a/c", &overrides, Path::new("/")).is_ok());
 }
 
 #[test]
@@ -98,6 +102,10 @@ fn a_wrong_value_is_told_by_its_place_and_never_shown() {
     for (config, message) in [
         (json!([]), "the file: expected an object"),
         (json!({"store-options": 1}), "store-options: expected an object"),
+        (
+            json!({"store-options": {"https://me:hunter2@h/?hunter2": 1}}),
+            "store-options \"https://me:xxxxx@h/?xxxxx\": expected an object",
+        ),
         (json!({"store-options": {"/a": "hunter2"}}), "store-options \"/a\": expected an object"),
         (
             json!({"store-options": {"/a": {"trust-insecure": "hunter2"}}}),
@@ -112,16 +120,23 @@ fn a_wrong_value_is_told_by_its_place_and_never_shown() {
             "store-options \"/a\": timeout: expected an integer",
         ),
     ] {
-        assert_eq!(Config::read(&config).unwrap_err().to_string(), message);
+        assert_eq!(read(&config).unwrap_err(), message);
     }
 }
 
 #[test]
-fn any_word_about_encryption_is_noticed() {
-    for entry in
-        [json!({"encryption": true}), json!({"encryption-key": "00"}), json!({"encryption-algorithm": "x"})]
-    {
-        assert!(options(&json!({"store-options": {"/a": entry}}), "/a").mentions_encryption());
-    }
-    assert!(!options(&json!({"store-options": {"/a": {"encryption": false}}}), "/a").mentions_encryption());
+fn credentials_are_for_a_server_or_a_pattern_of_servers() {
+    let config = read(&json!({
+        "s3-credentials": {
+            "https://h/": {"access-key": "exact"}, "https://*": {"access-key": "any"}, "http://*": {}, "http://h*": {}
+        },
+        "oci-credentials": {"oci+https://h/*": {"username": "me"}},
+    }))
+    .unwrap();
+    let key = |origin: &str| config.s3_credentials(origin).map(|found| found.unwrap().access_key.clone());
+    assert_eq!((key("https://H"), key("https://g")), (Ok(Some("exact".into())), Ok(Some("any".into()))));
+    assert!(config.s3_credentials("http://h").is_err());
+    assert_eq!(config.s3_credentials("gs://h"), Ok(None));
+    let user = |location: &str| config.oci_credentials(location, Path::new("/")).unwrap().is_some();
+    assert_eq!((user("oci+https://h/r"), user("oci+https://g/r")), (true, false));
 }
