@@ -10,6 +10,7 @@ mod config;
 mod exit;
 mod index_stores;
 mod indexes;
+mod listing;
 mod logging;
 mod network;
 mod output;
@@ -31,8 +32,10 @@ use args::Refusal;
 use session::Session;
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args_os().collect()) {
-        Ok(cli) => exit::report(run(cli)),
+    let arguments = std::env::args_os().collect::<Vec<_>>();
+    let exposed = listing::hide_secrets(&arguments);
+    match args::parse(arguments) {
+        Ok(cli) => exit::report(run(cli, &exposed)),
         Err(Refusal::Answer(text)) => exit::report(print(&text)),
         Err(Refusal::Wrong(text)) => {
             output::say(text.trim_end());
@@ -41,8 +44,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: args::Cli) -> anyhow::Result<()> {
+fn run(cli: args::Cli, exposed: &[String]) -> anyhow::Result<()> {
     logging::show(cli.global.verbose.unwrap_or(false));
+    exposed.iter().for_each(|warning| log::warn!("{warning}"));
     let Some(command) = cli.command else {
         return print(&args::definition().render_long_help().to_string());
     };

@@ -44,7 +44,7 @@ pub(crate) struct ChunkServerArgs {
 
     /// Encrypt with this key of 64 hex digits; implies --encryption
     ///
-    /// Other users of the machine may see arguments: $DESYNC_ENCRYPTION_KEY is a better place.
+    /// The shell keeps arguments in its history: $DESYNC_ENCRYPTION_KEY is a better place.
     #[arg(long, value_name = "KEY")]
     pub(crate) encryption_key: Option<String>,
 
@@ -115,7 +115,7 @@ pub(crate) struct ServerArgs {
 
     /// Let in only requests with this Authorization header [default: $DESYNC_HTTP_AUTH]
     ///
-    /// Other users of the machine may see arguments: the variable is a better place.
+    /// The shell keeps arguments in its history: the variable is a better place.
     #[arg(long, value_name = "VALUE")]
     pub(crate) authorization: Option<String>,
 

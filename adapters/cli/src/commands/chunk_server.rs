@@ -50,7 +50,6 @@ fn wire(args: &ChunkServerArgs) -> Result<Converter, EncryptionError> {
     let algorithm = args.encryption_algorithm.as_deref().unwrap_or_default();
     let on = args.encryption.unwrap_or(false) || !key.is_empty() || !algorithm.is_empty();
     let encryption = Encryption { on, key, algorithm };
-    encryption.warn_of_argument();
     let cipher = encryption.cipher()?.map(Arc::new);
     Ok(Converter::new(!args.uncompressed.unwrap_or(false), Compression::DEFAULT, cipher))
 }

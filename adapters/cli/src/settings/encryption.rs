@@ -47,14 +47,6 @@ impl<'o> Encryption<'o> {
         self.on || !self.key.is_empty() || !self.algorithm.is_empty()
     }
 
-    /// For a key that comes from the arguments, if it does: warns of that.
-    #[cfg(feature = "server")]
-    pub(crate) fn warn_of_argument(&self) {
-        if !self.key.is_empty() {
-            super::warn_of_secret("--encryption-key", KEY_VARIABLE);
-        }
-    }
-
     /// The cipher; none if encryption is off.
     ///
     /// # Errors

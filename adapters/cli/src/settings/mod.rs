@@ -68,12 +68,6 @@ pub(crate) fn digest(word: Option<&str>) -> Result<Option<DigestKind>, UsageErro
     }
 }
 
-/// Warns of a secret among the arguments: everybody who lists processes sees it there.
-#[cfg(feature = "server")]
-fn warn_of_secret(flag: &str, variable: &str) {
-    log::warn!("{flag} shows in listings of processes: ${variable} does not");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,9 +67,6 @@ fn given(text: Option<&OsString>) -> Option<&OsString> {
 
 fn authorization(args: &ServerArgs) -> Option<String> {
     let value = args.authorization.clone().filter(|value| !value.is_empty());
-    if value.is_some() {
-        super::warn_of_secret("--authorization", AUTHORIZATION_VARIABLE);
-    }
     value.or_else(|| env::var(AUTHORIZATION_VARIABLE).ok().filter(|value| !value.is_empty()))
 }
 

@@ -74,6 +74,10 @@ impl Server {
         Self { child, addresses, said, listener: Some(listener) }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }

@@ -80,6 +80,27 @@ fn only_the_right_authorization_is_let_in() {
 }
 
 #[test]
+fn no_secret_among_the_arguments_is_in_listings_of_processes() {
+    let room = Room::with_blob();
+    let key = "ab".repeat(32);
+    let args = ["-s", "http://me:hunter2@127.0.0.1:1/s?hunter2", "--encryption-key", &key];
+    let server = Server::chunks(&room, &[&args[..], &["--authorization=hunter2", "-n", "3"]].concat());
+    let listed = std::fs::read_to_string(format!("/proc/{}/cmdline", server.id())).unwrap();
+    let expected = [
+        "-s\0http://me:xxxxxxx@127.0.0.1:1/s?xxxxxxx\0--encryption-key",
+        &"xx".repeat(32),
+        "--authorization=xxxxxxx\0-n\x003\0",
+    ];
+    assert!(listed.ends_with(&expected.join("\0")), "{listed:?}");
+    // What it took is as it was given.
+    let ask =
+        |authorization: &str| server.ask(&format!("GET / HTTP/1.1\r\nAuthorization: {authorization}"), b"");
+    assert_eq!((ask("xxxxxxx").status, ask("hunter2").status != 401), (401, true));
+    let said = server.stop();
+    assert!(!said.contains("hunter2") && !said.contains(&key) && !said.contains("listings"), "{said}");
+}
+
+#[test]
 fn slow_clients_do_not_keep_a_fast_one_waiting() {
     let room = Room::with_blob();
     let path = chunk_paths(&room, "store").remove(0);
