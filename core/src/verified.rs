@@ -102,10 +102,10 @@ impl<B: AsRef<[u8]>> VerifiedChunk<B> {
         VerifiedChunk { id: self.id, bytes: self.bytes.as_ref() }
     }
 
-    /// The same chunk in a buffer of its own that threads can share.
-    #[cfg(target_has_atomic = "ptr")]
+    /// The same chunk in a buffer of its own. `C` is trusted to hold the bytes that it is made of, as every buffer
+    /// type does.
     #[must_use]
-    pub fn to_shared(&self) -> VerifiedChunk<alloc::sync::Arc<[u8]>> {
+    pub fn copied<'b, C: From<&'b [u8]>>(&'b self) -> VerifiedChunk<C> {
         VerifiedChunk { id: self.id, bytes: self.bytes.as_ref().into() }
     }
 }

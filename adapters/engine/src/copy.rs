@@ -94,7 +94,8 @@ impl Hand<'_> {
             let opened = self.opener.open_many(self.hash, alike[0].1.digest, alike, &self.source.location());
             for ((chunk, wanted), opened) in alike.iter().zip(opened) {
                 match opened {
-                    Ok(_) => self.target.put(chunk)?,
+                    // A store of another form need not decode it again.
+                    Ok(plain) => self.target.put(&chunk.clone().with_plain(plain))?,
                     Err(_) => self.target.put(&self.source.get(wanted)?)?,
                 }
             }
@@ -105,10 +106,63 @@ impl Hand<'_> {
 
 #[cfg(test)]
 mod tests {
-    use desync_core::DigestKind;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use desync_core::format::StorageForm;
+    use desync_core::{ChunkId, DigestKind};
+    use desync_store::{FormatOptions, StoreError};
 
     use super::*;
-    use crate::testing::{chunk_files, directory_store, fill, index_of, wanted_of, with_context};
+    use crate::testing::{
+        chunk_files, directory_store, fill, index_of, store_of_form, wanted_of, with_context,
+    };
+
+    /// Puts chunks into a store with stored bytes that do not decode, and counts what would have to be decoded there.
+    struct Undecodable<S> {
+        store: S,
+        to_decode: AtomicUsize,
+    }
+
+    impl<S: ChunkStore> ChunkStore for Undecodable<S> {
+        fn location(&self) -> String {
+            self.store.location()
+        }
+        fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+            self.store.get(wanted)
+        }
+        fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+            self.store.has(id)
+        }
+        fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+            assert_eq!(chunk.stored_form(), Some(StorageForm::Compressed));
+            let Some(plain) = chunk.plain() else {
+                self.to_decode.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            };
+            let rest = Chunk::from_stored(chunk.id(), StorageForm::Compressed, b"not zstd"[..].into());
+            self.store.put(&rest.with_plain(plain.clone()))
+        }
+        fn flush(&self) -> Result<(), StoreError> {
+            self.store.flush()
+        }
+    }
+
+    #[test]
+    fn chunks_for_a_store_of_another_form_are_decoded_once() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (source, _) = directory_store(from.path());
+        let (store, _) =
+            store_of_form(to.path(), FormatOptions { compressed: false, ..FormatOptions::default() });
+        let blob: Vec<u8> = (0..640u32).flat_map(u32::to_le_bytes).collect();
+        let index = index_of(&blob, 64);
+        fill(&source, &blob, &index);
+        let target = Undecodable { store, to_decode: AtomicUsize::default() };
+        with_context(2, |context, _| copy(wanted_of(&index), &source, &target, context)).unwrap();
+        assert_eq!(target.to_decode.into_inner(), 0);
+        for (wanted, bytes) in wanted_of(&index).iter().zip(blob.chunks(64)) {
+            assert_eq!(target.store.get(wanted).unwrap().plain().unwrap().bytes(), bytes);
+        }
+    }
 
     #[test]
     fn copies_what_is_missing_once() {

@@ -41,11 +41,16 @@ pub(crate) fn wanted_of(index: &Index) -> Vec<Wanted> {
 
 /// A new store in `room`, and its directory.
 pub(crate) fn directory_store(room: &Path) -> (FormattedStore<DirectoryStore>, PathBuf) {
+    store_of_form(room, FormatOptions::default())
+}
+
+/// The same of another form.
+pub(crate) fn store_of_form(room: &Path, form: FormatOptions) -> (FormattedStore<DirectoryStore>, PathBuf) {
     let directory = room.join("store");
     std::fs::create_dir(&directory).unwrap();
     let disk = std::sync::Arc::new(HostDisk);
     let backend = DirectoryStore::open(disk, &directory, Durability::NoSync).unwrap();
-    (FormattedStore::new(backend, FormatOptions::default()), directory)
+    (FormattedStore::new(backend, form), directory)
 }
 
 /// Puts every chunk of `blob` into a store.

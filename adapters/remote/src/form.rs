@@ -64,7 +64,7 @@ impl Former {
 
     fn plain(&mut self, chunk: &Chunk) -> Result<Arc<[u8]>, DecodeError> {
         if let Some(plain) = chunk.plain() {
-            return Ok(plain.bytes().into());
+            return Ok(plain.clone().into_bytes().into_own());
         }
         if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
             return if plain.is_empty() { Err(DecodeError::Empty) } else { Ok(Arc::clone(plain)) };

@@ -1,7 +1,6 @@
 //! A store in memory, for this crate's tests.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use desync_codec::{Compression, Encoder};
 use desync_core::chunk_source::Wanted;
@@ -27,7 +26,7 @@ impl MemoryStore {
                 encoder.encode(plain, &mut stored).unwrap();
             }
             let id = DigestKind::Sha512_256.id_of(plain);
-            let verified = VerifiedChunk::name(DigestKind::Sha512_256, Arc::from(*plain));
+            let verified = VerifiedChunk::name(DigestKind::Sha512_256, (*plain).into());
             store.chunks.insert(id, Chunk::from_stored(id, form, stored.into()).with_plain(verified));
             ids.push(id);
         }

@@ -166,7 +166,7 @@ fn objects_have_the_names_and_the_query_of_the_location() {
     let backend =
         HttpStore::open(Endpoint::parse(&location).unwrap(), "shown", credentials, &options()).unwrap();
     let store = FormattedStore::new(backend, FormatOptions::default());
-    store.put(&Chunk::from_plain(VerifiedChunk::name(DIGEST, Arc::from(chunk())))).unwrap();
+    store.put(&Chunk::from_plain(VerifiedChunk::name(DIGEST, chunk()[..].into()))).unwrap();
     get(&store).unwrap();
     assert!(store.has(&wanted(&chunk()).id).unwrap());
     assert!(!store.has(&wanted(b"other").id).unwrap());
@@ -198,7 +198,7 @@ fn redirects_take_no_secrets_along() {
     }
     assert!(first.take_seen().iter().all(|seen| seen.headers["authorization"] == "secret"));
     assert!(second.take_seen().iter().all(|seen| !seen.headers.contains_key("authorization")));
-    let new = Chunk::from_plain(VerifiedChunk::name(DIGEST, Arc::from(&b"new"[..])));
+    let new = Chunk::from_plain(VerifiedChunk::name(DIGEST, b"new"[..].into()));
     first.set_fault(Fault::RedirectTo(308, second.address()));
     store.put(&new).unwrap();
     assert!(store.has(&new.id()).unwrap());

@@ -6,14 +6,17 @@ use desync_codec::{ChunkCipher, CipherError};
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, VerifiedChunk};
 
+use crate::PlainBytes;
+
 /// A chunk from a store or for one. At least one of the two forms is there.
 ///
-/// Carrying the stored bytes along lets a cache of the same form keep them without compressing again.
+/// Carrying the stored bytes along lets a cache of the same form keep them without compressing again; carrying the
+/// plain ones, a cache of another form without decoding again.
 #[derive(Clone, Debug)]
 pub struct Chunk {
     id: ChunkId,
     stored: Option<Stored>,
-    plain: Option<VerifiedChunk<Arc<[u8]>>>,
+    plain: Option<VerifiedChunk<PlainBytes>>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ struct Stored {
 impl Chunk {
     /// A chunk known by its verified plain bytes.
     #[must_use]
-    pub fn from_plain(plain: VerifiedChunk<Arc<[u8]>>) -> Self {
+    pub fn from_plain(plain: VerifiedChunk<PlainBytes>) -> Self {
         Self { id: plain.id(), stored: None, plain: Some(plain) }
     }
 
@@ -51,7 +54,7 @@ impl Chunk {
     /// # Panics
     /// If they have another name: a programmer's error.
     #[must_use]
-    pub fn with_plain(mut self, plain: VerifiedChunk<Arc<[u8]>>) -> Self {
+    pub fn with_plain(mut self, plain: VerifiedChunk<PlainBytes>) -> Self {
         assert_eq!(self.id, plain.id(), "plain bytes of another chunk");
         self.plain = Some(plain);
         self
@@ -89,7 +92,7 @@ impl Chunk {
 
     /// The verified plain bytes, if they are known already.
     #[must_use]
-    pub const fn plain(&self) -> Option<&VerifiedChunk<Arc<[u8]>>> {
+    pub const fn plain(&self) -> Option<&VerifiedChunk<PlainBytes>> {
         self.plain.as_ref()
     }
 }

@@ -13,7 +13,7 @@ use desync_core::format::StorageForm;
 
 use crate::opener::{OpenError, Opener};
 use crate::pool::{Loan, Pool};
-use crate::{Chunk, ErrorKind, Operation, StoreError};
+use crate::{Chunk, ErrorKind, Operation, PlainBytes, StoreError};
 
 /// Brings chunks into one form. Keeps encoders for reuse; threads share it.
 pub struct Converter {
@@ -63,6 +63,8 @@ pub struct Converted<'c>(Bytes<'c>);
 enum Bytes<'c> {
     /// Some store had them so.
     Kept(Arc<[u8]>),
+    /// They are the plain ones.
+    Plain(PlainBytes),
     Encoded(Loan<'c, Encoding>),
     Sealed(Vec<u8>),
 }
@@ -72,6 +74,7 @@ impl Deref for Converted<'_> {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Kept(bytes) => bytes,
+            Bytes::Plain(bytes) => bytes.as_ref(),
             Bytes::Encoded(encoding) => &encoding.stored,
             Bytes::Sealed(bytes) => bytes,
         }
@@ -84,6 +87,7 @@ impl Converted<'_> {
     pub fn into_shared(self) -> Arc<[u8]> {
         match self.0 {
             Bytes::Kept(bytes) => bytes,
+            Bytes::Plain(bytes) => bytes.into_own(),
             Bytes::Encoded(encoding) => Arc::from(&encoding.stored[..]),
             Bytes::Sealed(bytes) => bytes.into(),
         }
@@ -138,9 +142,9 @@ impl Converter {
         }
         let plain = match chunk.plain() {
             Some(plain) => plain.clone().into_bytes(),
-            None => self.opener.decode(chunk, Limits::HOST.chunk_len_max)?,
+            None => self.opener.decode(chunk, Limits::HOST.chunk_len_max)?.into(),
         };
-        if self.compressed { Ok(self.encode(&plain)?) } else { Ok(Converted(Bytes::Kept(plain))) }
+        if self.compressed { Ok(self.encode(plain.as_ref())?) } else { Ok(Converted(Bytes::Plain(plain))) }
     }
 
     fn encode(&self, plain: &[u8]) -> Result<Converted<'_>, EncodeError> {

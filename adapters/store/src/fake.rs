@@ -33,7 +33,7 @@ pub(crate) fn wanted(bytes: &[u8]) -> Wanted {
 }
 
 pub(crate) fn chunk(bytes: &[u8]) -> Chunk {
-    Chunk::from_plain(VerifiedChunk::name(DigestKind::Sha512_256, Arc::from(bytes)))
+    Chunk::from_plain(VerifiedChunk::name(DigestKind::Sha512_256, bytes.into()))
 }
 
 /// Runs `work` on `count` threads that begin at the same moment.

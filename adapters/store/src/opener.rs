@@ -44,6 +44,8 @@ struct Scratch {
 
 /// Where the plain bytes of a chunk are, before they are verified.
 enum Place {
+    /// They are verified: somebody did that before.
+    Verified(VerifiedChunk<PlainBytes>),
     /// In a buffer of their own.
     Whole(Arc<[u8]>),
     /// In the arena.
@@ -54,6 +56,7 @@ impl Place {
     /// Bytes of the chunk.
     fn len(&self) -> u64 {
         match self {
+            Self::Verified(chunk) => chunk.bytes().len() as u64,
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Part(range) => range.len() as u64,
         }
@@ -89,13 +92,13 @@ impl Opener {
         chunk: &Chunk,
         wanted: &Wanted,
         store: &str,
-    ) -> Result<VerifiedChunk<Arc<[u8]>>, StoreError> {
+    ) -> Result<VerifiedChunk<PlainBytes>, StoreError> {
         if let Some(plain) = chunk.plain() {
             check_len(wanted, store, plain.bytes())?;
             return Ok(plain.clone());
         }
         let bytes = self.plain_bytes(chunk, wanted, store)?;
-        VerifiedChunk::check(wanted.digest, wanted.id, bytes)
+        VerifiedChunk::check(wanted.digest, wanted.id, bytes.into())
             .map_err(|mismatch| other_bytes(&mismatch, store))
     }
 
@@ -122,13 +125,13 @@ impl Opener {
         let decoded = chunks.iter().zip(&places).filter_map(|((_, wanted), place)| match place {
             Ok(Place::Part(range)) => Some((wanted.id, PlainBytes::part(Arc::clone(&arena), range.clone()))),
             Ok(Place::Whole(bytes)) => Some((wanted.id, Arc::clone(bytes).into())),
-            Err(_) => None,
+            Ok(Place::Verified(_)) | Err(_) => None,
         });
         let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
         let mut next = || checked.next().expect("each chunk that decodes is checked");
-        let open = places.into_iter().map(|place| {
-            place?;
-            next().map_err(|mismatch| other_bytes(&mismatch, store))
+        let open = places.into_iter().map(|place| match place? {
+            Place::Verified(chunk) => Ok(chunk),
+            Place::Whole(_) | Place::Part(_) => next().map_err(|mismatch| other_bytes(&mismatch, store)),
         });
         open.collect()
     }
@@ -172,7 +175,7 @@ fn place(
 ) -> Result<Place, OpenError> {
     let len_max = wanted.len.max();
     if let Some(plain) = chunk.plain() {
-        return Ok(Place::Whole(plain.clone().into_bytes()));
+        return Ok(Place::Verified(plain.clone()));
     }
     if chunk.stored_form().is_some_and(|form| form.key().is_some()) {
         return place(&chunk.decrypted()?, wanted, decoder, arena);
@@ -232,6 +235,21 @@ mod tests {
     fn stored(name: &[u8], bytes: &[u8]) -> (Chunk, Wanted) {
         let wanted = wanted(name);
         (Chunk::from_stored(wanted.id, StorageForm::Plain, Arc::from(bytes)), wanted)
+    }
+
+    #[test]
+    fn what_is_verified_is_neither_decoded_nor_hashed_again() {
+        let wanted = wanted(b"known");
+        let nonsense = Chunk::from_stored(wanted.id, StorageForm::Compressed, b"not zstd"[..].into());
+        let plain = VerifiedChunk::check(wanted.digest, wanted.id, b"known"[..].into()).unwrap();
+        let known = [(nonsense.clone().with_plain(plain), wanted)];
+        let hashes_nothing = HashKernel::new("lazy", 1, |_, _, _| ());
+        let open =
+            |chunks: &[_]| Opener::new().open_many(hashes_nothing, wanted.digest, chunks, "store").remove(0);
+        assert_eq!(open(&known).unwrap().bytes(), b"known");
+        assert!(open(&[(nonsense, wanted)]).is_err());
+        let longer = Wanted { len: WantedLen::Exactly(6), ..wanted };
+        assert!(open(&[(known[0].0.clone(), longer)]).unwrap_err().cause.contains("unexpected size"));
     }
 
     #[test]

@@ -35,6 +35,12 @@ impl From<Arc<[u8]>> for PlainBytes {
     }
 }
 
+impl From<&[u8]> for PlainBytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Kind::Whole(bytes.into()))
+    }
+}
+
 impl AsRef<[u8]> for PlainBytes {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {

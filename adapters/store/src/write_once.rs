@@ -61,7 +61,7 @@ impl<S: ChunkStore> WriteOnce<S> {
     /// # Errors
     /// The store's own.
     pub fn keep(&self, chunk: VerifiedChunk<&[u8]>) -> Result<bool, StoreError> {
-        self.once(&chunk.id(), || self.store.put(&Chunk::from_plain(chunk.to_shared())))
+        self.once(&chunk.id(), || self.store.put(&Chunk::from_plain(chunk.copied())))
     }
 
     fn once(&self, id: &ChunkId, put: impl FnOnce() -> Result<(), StoreError>) -> Result<bool, StoreError> {

@@ -226,7 +226,7 @@ fn bad_bytes_under_a_chunks_name_are_refused() {
 fn stored_bytes_of(plain: Vec<u8>) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let backend = DirectoryStore::open(Arc::new(HostDisk), directory.path(), Durability::NoSync).unwrap();
-    let chunk = VerifiedChunk::name(DigestKind::Sha512_256, plain.into());
+    let chunk = VerifiedChunk::name(DigestKind::Sha512_256, plain[..].into());
     let id = chunk.id();
     let store = FormattedStore::new(backend, FormatOptions::default());
     store.put(&Chunk::from_plain(chunk)).unwrap();

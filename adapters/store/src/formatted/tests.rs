@@ -85,7 +85,7 @@ fn plain() -> FormattedStore<Memory> {
 }
 
 fn chunk(bytes: &[u8]) -> Chunk {
-    Chunk::from_plain(VerifiedChunk::name(DigestKind::Sha512_256, Arc::from(bytes)))
+    Chunk::from_plain(VerifiedChunk::name(DigestKind::Sha512_256, bytes.into()))
 }
 
 #[test]
