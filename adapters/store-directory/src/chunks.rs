@@ -207,10 +207,6 @@ impl Backend for DirectoryStore {
         }
     }
 
-    fn is_writable(&self) -> bool {
-        true
-    }
-
     fn as_prunable(&self) -> Option<&dyn PrunableBackend> {
         Some(self)
     }

@@ -74,15 +74,6 @@ impl Backend for HttpStore {
         answer.map(|_| ()).map_err(|error| error.on(id))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        // What a server has acknowledged is its to keep.
-        Ok(())
-    }
-
-    fn is_writable(&self) -> bool {
-        true
-    }
-
     fn is_remote(&self) -> bool {
         true
     }

@@ -88,15 +88,6 @@ impl<O: Objects> Backend for ObjectStore<O> {
         put.map_err(|error| error.on(id))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        // What was acknowledged is durable and visible.
-        Ok(())
-    }
-
-    fn is_writable(&self) -> bool {
-        true
-    }
-
     fn is_remote(&self) -> bool {
         true
     }

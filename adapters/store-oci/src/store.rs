@@ -107,15 +107,6 @@ impl Backend for OciStore {
         write().map_err(|error: StoreError| error.on(id))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        // What was acknowledged is the registry's to keep.
-        Ok(())
-    }
-
-    fn is_writable(&self) -> bool {
-        true
-    }
-
     fn is_remote(&self) -> bool {
         true
     }

@@ -82,10 +82,6 @@ impl Backend for SshStore {
         Err(StoreError::read_only(&self.location).on(id))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     fn is_writable(&self) -> bool {
         false
     }

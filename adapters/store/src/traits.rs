@@ -1,5 +1,6 @@
 //! The two seams: what an edge of the world implements, and what everybody else uses.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -34,14 +35,19 @@ pub trait Backend: Send + Sync {
     /// [`Backend::flush`]; never visible before durable.
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError>;
 
-    /// Returns once everything written before is visible and durable.
-    fn flush(&self) -> Result<(), StoreError>;
+    /// Returns once everything written before is visible and durable. There is nothing to do where that is so once
+    /// [`Backend::write`] returns, as it is where a server has acknowledged the bytes.
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Notes that a chunk was used, for stores that age by use. Failures do not matter.
     fn touch(&self, _id: &ChunkId, _form: StorageForm) {}
 
     /// Whether chunks can be written.
-    fn is_writable(&self) -> bool;
+    fn is_writable(&self) -> bool {
+        true
+    }
 
     /// Whether stored bytes cross a network, which may damage or cut them without telling: a read that gave
     /// what is no chunk is then worth a second one.
@@ -157,37 +163,8 @@ pub trait ChunkStore: Send + Sync {
     fn touch(&self, _id: &ChunkId) {}
 }
 
-impl<S: ChunkStore + ?Sized> ChunkStore for Arc<S> {
-    fn location(&self) -> String {
-        (**self).location()
-    }
-    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        (**self).get(wanted)
-    }
-    fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        (**self).get_unverified(wanted)
-    }
-    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
-        (**self).has(id)
-    }
-    fn rely_on(&self, id: &ChunkId) -> Result<bool, StoreError> {
-        (**self).rely_on(id)
-    }
-    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        (**self).put(chunk)
-    }
-    fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        (**self).put_durably(chunk)
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        (**self).flush()
-    }
-    fn touch(&self, id: &ChunkId) {
-        (**self).touch(id);
-    }
-}
-
-impl<S: ChunkStore + ?Sized> ChunkStore for &S {
+/// Whatever leads to a store is one: references and shared pointers.
+impl<P: Deref<Target: ChunkStore> + Send + Sync> ChunkStore for P {
     fn location(&self) -> String {
         (**self).location()
     }

@@ -157,15 +157,6 @@ impl Backend for SftpStore {
         written.map_err(|error| error.on(id))
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        // Each chunk was synced before it got its name.
-        Ok(())
-    }
-
-    fn is_writable(&self) -> bool {
-        true
-    }
-
     fn is_remote(&self) -> bool {
         true
     }

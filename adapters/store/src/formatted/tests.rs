@@ -67,12 +67,6 @@ impl Backend for Memory {
         self.set(*id, form, stored);
         Ok(())
     }
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-    fn is_writable(&self) -> bool {
-        true
-    }
 }
 
 fn store(options: FormatOptions) -> FormattedStore<Memory> {
