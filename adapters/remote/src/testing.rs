@@ -32,6 +32,11 @@ impl MemoryStore {
         }
         (store, ids)
     }
+
+    /// A store of chunks as they are.
+    pub(crate) fn holding(chunks: Vec<Chunk>) -> Self {
+        Self { chunks: chunks.into_iter().map(|chunk| (chunk.id(), chunk)).collect(), failing: None }
+    }
 }
 
 impl ChunkStore for MemoryStore {

@@ -48,12 +48,14 @@ fn store(programs: Programs) -> SshStore {
     SshStore::new(target, programs, "ssh://host", None, Arc::new(Budget::unlimited()))
 }
 
+/// Servers of chunks were recorded three times; of 0 and 3 what is about the index is left out, which no client of
+/// ours asks for. 1 serves an archive, 4 and 5 are sent to: `pull`'s tests have them.
 #[test]
 fn recorded_servers_are_understood_and_asked_as_casync_asks() {
-    for number in [2, 3] {
+    for number in [0, 2, 3] {
         let (room, name) = (tempfile::tempdir().unwrap(), format!("proto/{number}.s2c"));
         let (said, answers) = recorded(&name);
-        assert!(answers.len() > 4 && (number == 3 || said == golden::read(&name)), "{name}");
+        assert!(answers.len() > 4 && (number != 2 || said == golden::read(&name)), "{name}");
         let file = room.path().join("said");
         fs::write(&file, said).unwrap();
         let store = store(stand_in(room.path(), &file));
@@ -74,7 +76,7 @@ fn recorded_servers_are_understood_and_asked_as_casync_asks() {
         say(&Message::Goodbye);
         assert!(fs::read(room.path().join("heard")).unwrap() == asked, "{name}");
         // Another client of the same wishes begins with the same words.
-        assert!(number == 3 || golden::read("proto/2.c2s").starts_with(&asked[..24]));
+        assert!(number != 2 || golden::read("proto/2.c2s").starts_with(&asked[..24]));
     }
 }
 
