@@ -42,11 +42,11 @@ fn a_server_that_was_killed_is_waited_for() {
     assert!(
         command(&["cache", "-s", "store", "-c", "gs://chunks", "blob.caibx"]).status().unwrap().success()
     );
-    server.kill();
+    server.server.kill();
     let mut child =
         command(&["extract", "-e", "6", "-s", "gs://chunks", "blob.caibx", "out"]).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
-    server.restart();
+    server.server.restart();
     assert!(child.wait().unwrap().success());
     assert!(room.read("out") == blob());
 }

@@ -151,13 +151,13 @@ fn a_server_that_goes_away_and_comes_back_is_waited_for() {
     room.ok(&["cache", "-s", "store", "-c", &store, "blob.caibx"]);
     let mut child = room.command(&["extract", "-e", "6", "-s", &store, "blob.caibx", "out"]).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
-    server.kill();
+    server.server.kill();
     std::thread::sleep(std::time::Duration::from_millis(300));
-    server.restart();
+    server.server.restart();
     assert!(child.wait().unwrap().success());
     assert!(room.read("out") == blob());
     // Gone for good.
-    server.kill();
+    server.server.kill();
     let text = room.fails(1, &["extract", "-e", "1", "-b", "1ms", "-s", &store, "blob.caibx", "out2"]);
     assert!(text.contains("Connection refused") && text.contains(&store), "{text}");
     assert!(!room.path("out2").exists());

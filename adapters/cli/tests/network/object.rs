@@ -100,12 +100,12 @@ fn a_server_that_was_killed_is_waited_for() {
     let Some(mut place) = Place::new(S3Kind::Files) else { return };
     let store = place.server.url("chunks");
     place.ok(&["cache", "-s", "store", "-c", &store, "blob.caibx"]);
-    place.server.kill();
+    place.server.server.kill();
     let mut command = place.room.command(&["extract", "-e", "6", "-s", &store, "blob.caibx", "out"]);
     let mut child =
         command.env("S3_ACCESS_KEY", S3Server::KEY).env("S3_SECRET_KEY", S3Server::SECRET).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
-    place.server.restart();
+    place.server.server.restart();
     assert!(child.wait().unwrap().success());
     assert!(place.room.read("out") == blob());
 }

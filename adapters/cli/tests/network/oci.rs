@@ -50,11 +50,11 @@ fn every_command_works_on_a_registry() {
     let text = room.fails(1, &["list-chunks", &server.url("org/blob.caibx")]);
     assert!(text.contains("Index storage is not supported by oci registry stores"), "{text}");
 
-    server.kill();
+    server.server.kill();
     let mut child =
         room.command(&["extract", "-e", "6", "-s", &store, "small.caibx", "out2"]).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
-    server.restart();
+    server.server.restart();
     assert!(child.wait().unwrap().success());
 }
 

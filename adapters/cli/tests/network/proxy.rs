@@ -1,33 +1,29 @@
 //! A real proxy, tinyproxy, between us and a web server. Servers are called `::ffff:127.0.0.1`: what is known to be of
 //! this machine is reached without a proxy.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use desync_test_kit::servers::{Certificates, Nginx, Server, Site, WebServer, free_port, have};
+use desync_test_kit::servers::{Certificates, Nginx, Server, Site, WebServer, have};
 
 use crate::room::{Room, Run, blob};
 
 /// Loopback in the clothes of IPv6.
 const MAPPED: &str = "::ffff:127.0.0.1";
 
-/// A proxy that `me` may use with the password `hunter2`; its port.
-fn proxy(room: &Room) -> (Server, u16) {
-    for _ in 0..10 {
-        let port = free_port();
-        let log = room.path("proxy.log");
-        let config = format!(
+/// A proxy that `me` may use with the password `hunter2`.
+fn proxy(room: &Room) -> Server {
+    let (log, config) = (room.path("proxy.log"), room.path("proxy.conf"));
+    Server::start(Some(&room.path("proxy.log")), move |port| {
+        let text = format!(
             "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nLogFile \"{}\"\nLogLevel Connect\n\
              BasicAuth me hunter2\n",
             log.display()
         );
-        room.write("proxy.conf", config.as_bytes());
+        std::fs::write(&config, text).unwrap();
         let mut command = Command::new("tinyproxy");
-        command.arg("-d").arg("-c").arg(room.path("proxy.conf"));
-        if let Some(server) = Server::start(command.stdout(Stdio::null()).stderr(Stdio::null()), port) {
-            return (server, port);
-        }
-    }
-    panic!("tinyproxy does not start");
+        command.arg("-d").arg("-c").arg(&config);
+        command
+    })
 }
 
 #[test]
@@ -46,7 +42,7 @@ fn proxies_are_used_as_the_environment_says() {
     let made = Certificates::make(&room.path("tls"));
     let tls = Site::new().with_tls(&made.path("server.crt"), &made.path("server.key"));
     let nginx = Nginx::start(&room.path("."), &room.path("scratch"), &tls);
-    let (_proxy, port) = proxy(&room);
+    let proxy = proxy(&room);
     let run = |environment: &[(&str, &str)], store: &str| -> Run {
         let mut command = room.command(&["cat", "-e", "0", "--trust-insecure", "-s", store, "blob.caibx"]);
         command.envs(environment.iter().copied()).output().unwrap().into()
@@ -56,7 +52,7 @@ fn proxies_are_used_as_the_environment_says() {
         format!("http://[{MAPPED}]:{}/store", server.address().port()),
         format!("https://[{MAPPED}]:{}/store", nginx.port()),
     );
-    let address = format!("http://me:hunter2@127.0.0.1:{port}");
+    let address = format!("http://me:hunter2@127.0.0.1:{}", proxy.port());
     for (variable, store) in [("HTTP_PROXY", &plain), ("https_proxy", &secret)] {
         let before = seen();
         let through = run(&[(variable, &address)], store);

@@ -1,19 +1,18 @@
 //! A real server of Google Cloud Storage's JSON interface: fake-gcs-server, which keeps objects as files.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{Server, free_port};
+use super::Server;
 
 /// Where its package has the program, below what `cargo xtask setup` makes.
 const PROGRAM: &str = "vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64";
 
 /// A server of Google Cloud Storage, running until dropped. It asks nobody who they are.
-#[derive(Debug)]
 pub struct GcsServer {
-    server: Server,
+    /// The process.
+    pub server: Server,
     directory: PathBuf,
-    port: u16,
 }
 
 impl GcsServer {
@@ -33,13 +32,9 @@ impl GcsServer {
     /// If it does not start.
     #[must_use]
     pub fn start(directory: &Path) -> Self {
-        for _ in 0..10 {
-            let port = free_port();
-            if let Some(server) = Server::start(&mut command(directory, port), port) {
-                return Self { server, directory: directory.to_owned(), port };
-            }
-        }
-        panic!("{} does not start", Self::program());
+        let directory = directory.to_owned();
+        let kept = directory.clone();
+        Self { server: Server::start(None, move |port| command(&kept, port)), directory }
     }
 
     /// Makes a bucket.
@@ -53,21 +48,7 @@ impl GcsServer {
     /// What `STORAGE_EMULATOR_HOST` must be.
     #[must_use]
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    /// Ends it as a crash would.
-    pub fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    /// Starts it again where it was.
-    ///
-    /// # Panics
-    /// If somebody took its port meanwhile.
-    pub fn restart(&mut self) {
-        let again = Server::start(&mut command(&self.directory, self.port), self.port);
-        self.server = again.expect("the port is still free");
+        format!("127.0.0.1:{}", self.server.port())
     }
 }
 
@@ -75,6 +56,6 @@ fn command(directory: &Path, port: u16) -> Command {
     let mut command = Command::new(GcsServer::program());
     command.args(["-scheme", "http", "-host", "127.0.0.1", "-backend", "filesystem"]);
     command.args(["-port", &port.to_string(), "-public-host", &format!("127.0.0.1:{port}")]);
-    command.arg("-filesystem-root").arg(directory).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("-filesystem-root").arg(directory);
     command
 }

@@ -11,6 +11,7 @@ mod sshd;
 mod web;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -62,36 +63,54 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// A server's process; ends when dropped.
-#[derive(Debug)]
-pub struct Server(Child);
+/// A program that serves on a port of loopback; it ends, with all that it started, when dropped.
+pub struct Server {
+    command: Box<dyn Fn(u16) -> Command + Send>,
+    port: u16,
+    process: Child,
+}
 
 impl Server {
-    /// Starts a program and waits until it listens on `port`. `None` if it ended before.
+    /// Starts what `command` makes for a free port, and waits until it listens there.
     ///
     /// # Panics
-    /// If it cannot be started, or does not listen after half a minute.
+    /// If it does not start. Where it writes `log`, its complaint is told.
     #[must_use]
-    pub fn start(command: &mut Command, port: u16) -> Option<Self> {
-        let mut server =
-            Self(command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")));
-        let begin = Instant::now();
-        loop {
-            if TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok() {
-                return Some(server);
+    pub fn start(log: Option<&Path>, command: impl Fn(u16) -> Command + Send + 'static) -> Self {
+        for _ in 0..10 {
+            let port = free_port();
+            if let Some(process) = start(&mut command(port), port) {
+                return Self { command: Box::new(command), port, process };
             }
-            if server.0.try_wait().expect("it is our child").is_some() {
-                return None;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{command:?} does not listen on {port}");
-            std::thread::sleep(Duration::from_millis(20));
+        }
+        let complaint = log.map(std::fs::read_to_string);
+        panic!("{:?} does not start: {complaint:?}", command(0));
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it as a crash would, and with it the sessions that it began.
+    pub fn kill(&mut self) {
+        let started = descendants(self.process.id());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        for id in started {
+            // Those that ended by themselves are none.
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).stderr(Stdio::null()).status();
         }
     }
 
-    /// Ends it as a crash would.
-    pub fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// If somebody took its port meanwhile.
+    pub fn restart(&mut self) {
+        let again = start(&mut (self.command)(self.port), self.port);
+        self.process = again.expect("the port is still free");
     }
 }
 
@@ -99,4 +118,31 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Waits until a program listens. `None` if it ended before.
+fn start(command: &mut Command, port: u16) -> Option<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let begin = Instant::now();
+    loop {
+        // Somebody else may have taken the port and listen there.
+        if process.try_wait().expect("it is our child").is_some() {
+            return None;
+        }
+        if TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok() {
+            return Some(process);
+        }
+        assert!(begin.elapsed() < PATIENCE, "{command:?} does not listen on {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The processes that a process started, and theirs.
+fn descendants(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> =
+        lists.flat_map(|list| list.split(' ').filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect();
+    children.into_iter().flat_map(|child| [vec![child], descendants(child)].concat()).collect()
 }

@@ -1,10 +1,10 @@
 //! A real web server over a directory.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use super::{Server, free_port};
+use super::Server;
 
 /// What a server does besides giving its files to anybody.
 #[derive(Clone, Debug, Default)]
@@ -58,12 +58,10 @@ impl Site {
 }
 
 /// nginx, running until dropped.
-#[derive(Debug)]
 pub struct Nginx {
-    server: Server,
+    /// The process.
+    pub server: Server,
     scheme: &'static str,
-    port: u16,
-    prefix: PathBuf,
 }
 
 impl Nginx {
@@ -73,53 +71,28 @@ impl Nginx {
     /// If it does not start: its complaint is in `error.log` in `scratch`.
     #[must_use]
     pub fn start(root: &Path, scratch: &Path, site: &Site) -> Self {
-        for _ in 0..10 {
-            let port = free_port();
-            let config = config(root, scratch, site, port);
-            std::fs::write(scratch.join("nginx.conf"), config).expect("a directory that can be written");
-            if let Some(server) = Server::start(&mut command(scratch), port) {
-                let scheme = if site.is_tls { "https" } else { "http" };
-                return Self { server, scheme, port, prefix: scratch.to_owned() };
-            }
-        }
-        panic!("nginx does not start: {:?}", std::fs::read_to_string(scratch.join("error.log")));
+        let (root, prefix, its) = (root.to_owned(), scratch.to_owned(), site.clone());
+        let server = Server::start(Some(&scratch.join("error.log")), move |port| {
+            std::fs::write(prefix.join("nginx.conf"), config(&root, &prefix, &its, port))
+                .expect("a directory that can be written");
+            let mut command = Command::new("nginx");
+            command.arg("-p").arg(&prefix).args(["-e", "error.log", "-c", "nginx.conf"]);
+            command
+        });
+        Self { server, scheme: if site.is_tls { "https" } else { "http" } }
     }
 
     /// Where its files are. TLS is for the name `localhost`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("{}://localhost:{}/{path}", self.scheme, self.port)
+        format!("{}://localhost:{}/{path}", self.scheme, self.port())
     }
 
     /// The port it listens on.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
-
-    /// Ends it as a crash would.
-    pub fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    /// Starts it again where it was.
-    ///
-    /// # Panics
-    /// If somebody took its port meanwhile.
-    pub fn restart(&mut self) {
-        self.server = Server::start(&mut command(&self.prefix), self.port).expect("the port is still free");
-    }
-}
-
-fn command(scratch: &Path) -> Command {
-    let mut command = Command::new("nginx");
-    command
-        .arg("-p")
-        .arg(scratch)
-        .args(["-e", "error.log", "-c", "nginx.conf"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
 }
 
 fn config(root: &Path, scratch: &Path, site: &Site, port: u16) -> String {

@@ -3,17 +3,16 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{Server, free_port};
+use super::Server;
 
 /// A server of S3, running until dropped.
-#[derive(Debug)]
 pub struct S3Server {
-    server: Server,
+    /// The process.
+    pub server: Server,
     kind: S3Kind,
     directory: PathBuf,
-    port: u16,
 }
 
 /// Which one.
@@ -53,13 +52,9 @@ impl S3Server {
     /// If it does not start.
     #[must_use]
     pub fn start(kind: S3Kind, directory: &Path) -> Self {
-        for _ in 0..10 {
-            let port = free_port();
-            if let Some(server) = Server::start(&mut command(kind, directory, port), port) {
-                return Self { server, kind, directory: directory.to_owned(), port };
-            }
-        }
-        panic!("{} does not start", kind.program());
+        let directory = directory.to_owned();
+        let kept = directory.clone();
+        Self { server: Server::start(None, move |port| command(kind, &kept, port)), kind, directory }
     }
 
     /// Makes a bucket.
@@ -70,7 +65,7 @@ impl S3Server {
         match self.kind {
             S3Kind::Files => std::fs::create_dir(self.directory.join(name)).expect("a directory"),
             S3Kind::Moto => {
-                let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+                let mut stream = TcpStream::connect(("127.0.0.1", self.server.port())).expect("it listens");
                 let request = format!(
                     "PUT /{name} HTTP/1.1\r\nHost: s3\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 );
@@ -85,27 +80,13 @@ impl S3Server {
     /// The location of a bucket and a prefix.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("s3+http://127.0.0.1:{}/{path}", self.port)
+        format!("s3+http://127.0.0.1:{}/{path}", self.server.port())
     }
 
     /// The key of its entry among the credentials of a config.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Ends it as a crash would.
-    pub fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    /// Starts it again where it was.
-    ///
-    /// # Panics
-    /// If somebody took its port meanwhile.
-    pub fn restart(&mut self) {
-        let again = Server::start(&mut command(self.kind, &self.directory, self.port), self.port);
-        self.server = again.expect("the port is still free");
+        format!("http://127.0.0.1:{}", self.server.port())
     }
 }
 
@@ -121,6 +102,5 @@ fn command(kind: S3Kind, directory: &Path, port: u16) -> Command {
             command.args(["-H", "127.0.0.1", "-p", &port]);
         }
     }
-    command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

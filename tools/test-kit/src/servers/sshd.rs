@@ -3,18 +3,17 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{Server, free_port};
+use super::Server;
 
 /// Where Debian keeps it: it wants to be called by its whole path.
 const PROGRAM: &str = "/usr/sbin/sshd";
 
-/// sshd, running until dropped. Sessions that are open then go on by themselves until they end.
-#[derive(Debug)]
+/// sshd, running until dropped.
 pub struct Sshd {
-    _server: Server,
-    port: u16,
+    /// The process.
+    pub server: Server,
     directory: PathBuf,
 }
 
@@ -37,28 +36,26 @@ impl Sshd {
         fs::copy(directory.join("user.pub"), directory.join("authorized_keys")).expect("ssh-keygen made it");
         // Its unprivileged half wants this directory when it is started by root.
         let _ = fs::create_dir("/run/sshd");
-        for _ in 0..10 {
-            let port = free_port();
-            fs::write(directory.join("sshd_config"), sshd_config(directory, port)).expect("a directory");
+        let directory = directory.to_owned();
+        let kept = directory.clone();
+        let server = Server::start(None, move |port| {
+            fs::write(kept.join("sshd_config"), sshd_config(&kept, port)).expect("a directory");
             let mut command = Command::new(PROGRAM);
-            command.args(["-D", "-e", "-f"]).arg(directory.join("sshd_config"));
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            if let Some(server) = Server::start(&mut command, port) {
-                let sshd = Self { _server: server, port, directory: directory.to_owned() };
-                sshd.write_client();
-                return sshd;
-            }
-        }
-        panic!("sshd does not start");
+            command.args(["-D", "-e", "-f"]).arg(kept.join("sshd_config"));
+            command
+        });
+        let sshd = Self { server, directory };
+        sshd.write_client();
+        sshd
     }
 
     /// The URL of a path of this machine, which goes over the server.
     #[must_use]
     pub fn url(&self, scheme: &str, path: &Path) -> String {
-        format!("{scheme}://127.0.0.1:{}{}", self.port, path.display())
+        format!("{scheme}://127.0.0.1:{}{}", self.server.port(), path.display())
     }
 
-    /// An `ssh` that knows the server and the key; for `CASYNC_SSH_PATH`. Each start adds a line to the file
+    /// An `ssh` that knows the server's port and the key; for `CASYNC_SSH_PATH`. Each start adds a line to the file
     /// `sessions` beside it.
     #[must_use]
     pub fn client(&self) -> PathBuf {
@@ -72,9 +69,9 @@ impl Sshd {
     }
 
     fn write_client(&self) {
-        let here = self.directory.display();
+        let (here, port) = (self.directory.display(), self.server.port());
         let config = format!(
-            "IdentityFile {here}/user\nIdentitiesOnly yes\nUserKnownHostsFile {here}/known_hosts\n\
+            "Port {port}\nIdentityFile {here}/user\nIdentitiesOnly yes\nUserKnownHostsFile {here}/known_hosts\n\
              StrictHostKeyChecking accept-new\nBatchMode yes\nLogLevel ERROR\n"
         );
         let script =
