@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::{Server, ask_on, chunk_paths, until};
 use crate::room::Room;
 
@@ -105,7 +107,10 @@ fn slow_clients_do_not_keep_a_fast_one_waiting() {
     let room = Room::with_blob();
     let path = chunk_paths(&room, "store").remove(0);
     let server = Server::chunks(&room, &["-s", "store"]);
-    let mut slow: Vec<TcpStream> = (0..600).map(|_| server.connect()).collect();
+    // Their ends here are open files of ours.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let mut slow: Vec<TcpStream> = (0..2000).map(|_| server.connect()).collect();
     for (number, stream) in slow.iter_mut().enumerate() {
         match number % 3 {
             // A head that never ends, an answer that is never read, nothing at all.
