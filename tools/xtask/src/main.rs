@@ -82,6 +82,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Put two versions of the Debian image into every kind of server and take them out, also while it is killed
+    Network {
+        /// Only servers with this word in their tests' names
+        word: Option<String>,
+    },
     /// Put a tree of very many small files through the commands on trees, and bound their memory
     Soak {
         /// How many; each takes some 10 KB of disk in .corpus/
@@ -121,6 +126,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
         Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),
+        Task::Network { word } => tools::network(word.as_deref().unwrap_or_default()),
         Task::Soak { files } => tools::soak(files),
     }
 }

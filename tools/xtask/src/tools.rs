@@ -30,6 +30,16 @@ pub(crate) fn soak(files: u32) -> anyhow::Result<()> {
     bench_with(&["--many".into(), files.to_string()])
 }
 
+/// Puts the image into every kind of server with the release build, or into those with this word in their names.
+pub(crate) fn network(word: &str) -> anyhow::Result<()> {
+    corpus(&["root"])?;
+    build_release()?;
+    let tests = ["test", "--quiet", "--package", "desync", "--test", "image", "--"];
+    let all = ["--ignored", "--nocapture", "--test-threads=1", word];
+    let program = workspace_root().join("target/release/desync");
+    run(cargo(&tests).args(all).env("DESYNC_TEST_PROGRAM", program).env("CI", "1"))
+}
+
 fn build_release() -> anyhow::Result<()> {
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "desync"]))
 }

@@ -6,6 +6,11 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+/// The program under test: the one that was built with the tests, unless another is named.
+pub(crate) fn program() -> String {
+    std::env::var("DESYNC_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_desync").into())
+}
+
 /// A temporary directory with an empty store called `store`; also the home directory.
 pub(crate) struct Room {
     directory: TempDir,
@@ -68,7 +73,7 @@ impl Room {
 
     /// The program, to be run in this room with nothing of the tester's environment that could change it.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_desync"));
+        let mut command = Command::new(program());
         command.args(args).current_dir(self.directory.path()).env("HOME", self.directory.path());
         for name in ["DESYNC_PROGRESSBAR_ENABLED", "DESYNC_ENABLE_PARSABLE_PROGRESS", "SOURCE_DATE_EPOCH"] {
             command.env_remove(name);
