@@ -19,6 +19,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, SignatureScheme};
 
 pub(crate) use connector::TlsConnector;
 pub(crate) use failure::failure_of;
+use verifier::{Authorities, Verifier};
 
 /// Certificates of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,15 +44,12 @@ pub(crate) fn client_config(options: &TlsOptions) -> Result<ClientConfig, String
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous();
-    let builder = if options.trust_insecure {
-        builder.with_custom_certificate_verifier(Arc::new(verifier::Anybody::new(&provider)))
+    let authorities = if options.trust_insecure {
+        None
     } else {
-        let trusted = trusted(options.ca_cert.as_deref())?;
-        builder.with_custom_certificate_verifier(Arc::new(verifier::Authorities::new(
-            trusted,
-            provider.clone(),
-        )?))
+        Some(Authorities::new(trusted(options.ca_cert.as_deref())?, Arc::clone(&provider))?)
     };
+    let builder = builder.with_custom_certificate_verifier(Arc::new(Verifier::new(authorities, &provider)));
     Ok(match &options.client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => builder.with_client_cert_resolver(identity(cert, key, &provider)?),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use webpki::EndEntityCert;
@@ -30,6 +32,25 @@ impl Authorities {
         Ok(Self { by_authority, trusted })
     }
 
+    fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified =
+            self.by_authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            Err(error) if is_own_authority(&error) && self.trusted.contains(end_entity) => {
+                Self::check_itself(end_entity, server_name, now)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
     /// Checks a certificate that needs nobody to vouch for it: its name and its dates.
     fn check_itself(cert: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
         let invalid = |error| Error::InvalidCertificate(error);
@@ -51,7 +72,49 @@ impl Authorities {
     }
 }
 
-impl ServerCertVerifier for Authorities {
+/// Whether the only fault is that an authority's certificate is used as a server's.
+fn is_own_authority(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = error else { return false };
+    matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+/// Believes servers that somebody trusted vouches for, or anybody who answers, if that is what the user asked for.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    authorities: Option<Authorities>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Checks that a message was signed by the key of a certificate.
+type CheckSignature = fn(
+    &[u8],
+    &CertificateDer<'_>,
+    &DigitallySignedStruct,
+    &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error>;
+
+impl Verifier {
+    /// Without authorities it believes anybody.
+    pub(super) fn new(authorities: Option<Authorities>, provider: &CryptoProvider) -> Self {
+        Self { authorities, algorithms: provider.signature_verification_algorithms }
+    }
+
+    /// Who believes anybody takes certificates, too, that no key can be read from.
+    fn check_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+        check: CheckSignature,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.authorities {
+            Some(_) => check(message, cert, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -60,14 +123,9 @@ impl ServerCertVerifier for Authorities {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified =
-            self.by_authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
-            Err(error) if is_own_authority(&error) && self.trusted.contains(end_entity) => {
-                Self::check_itself(end_entity, server_name, now)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
+        match &self.authorities {
+            Some(trusted) => trusted.check(end_entity, intermediates, server_name, ocsp_response, now),
+            None => Ok(ServerCertVerified::assertion()),
         }
     }
 
@@ -77,7 +135,7 @@ impl ServerCertVerifier for Authorities {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls12_signature(message, cert, dss)
+        self.check_signature(message, cert, dss, verify_tls12_signature)
     }
 
     fn verify_tls13_signature(
@@ -86,63 +144,10 @@ impl ServerCertVerifier for Authorities {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls13_signature(message, cert, dss)
+        self.check_signature(message, cert, dss, verify_tls13_signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by_authority.supported_verify_schemes()
-    }
-}
-
-/// Whether the only fault is that an authority's certificate is used as a server's.
-fn is_own_authority(error: &Error) -> bool {
-    let Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = error else { return false };
-    matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-/// Anybody who answers: what the user asked for.
-#[derive(Debug)]
-pub(super) struct Anybody {
-    schemes: Vec<SignatureScheme>,
-}
-
-impl Anybody {
-    pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self { schemes: provider.signature_verification_algorithms.supported_schemes() }
-    }
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
+        self.algorithms.supported_schemes()
     }
 }
