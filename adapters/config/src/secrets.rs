@@ -8,32 +8,43 @@ use crate::model::Config;
 /// What stands where a secret was, however long that is.
 const HIDDEN: &str = "xxxxx";
 
-/// A URL as messages show it: without the secrets it may hold, which are the password before the host and the
-/// query. What is no URL is shown as it is.
+/// A URL, or several in a text, as messages show them: without the secrets they may hold, which are the password
+/// before the host and the query. What is no URL is shown as it is.
 #[must_use]
 pub fn hide_in_url(text: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
-    let (place, query) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, "?xxxxx"));
-    let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-    let shown = match host.rsplit_once('@') {
-        Some((login, host)) => match login.split_once(':') {
-            Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}@{host}{path}{query}"),
-            None => format!("{scheme}://{login}@{host}{path}{query}"),
-        },
-        None => match password_that_cuts(host, rest) {
-            Some(user) => format!("{scheme}://{user}:{HIDDEN}"),
-            None => format!("{scheme}://{host}{path}{query}"),
-        },
-    };
+    let Some(first) = text.find("://") else { return Cow::Borrowed(text) };
+    let query = text[first..].find('?').map(|query| first + query);
+    let last_login = text.rfind('@').unwrap_or(0);
+    let mut parts = text[..query.unwrap_or(text.len())].split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    let mut place = first;
+    for part in parts {
+        place += "://".len();
+        shown.push_str("://");
+        let (host, path) = part.split_at(part.find('/').unwrap_or(part.len()));
+        if let Some((login, host)) = host.rsplit_once('@') {
+            let (user, secret) = login.split_once(':').map_or((login, ""), |(user, _)| (user, ":xxxxx"));
+            shown.extend([user, secret, "@", host, path]);
+        } else if let Some(user) = user_before_half_a_password(host).filter(|_| last_login > place) {
+            shown.extend([user, ":xxxxx"]);
+            return Cow::Owned(shown);
+        } else {
+            shown.push_str(part);
+        }
+        place += part.len();
+    }
+    if query.is_some() {
+        shown.push_str("?xxxxx");
+    }
     Cow::Owned(shown)
 }
 
-/// The user, if what looks like the port of `host` begins a password: with a `/` or `?` in it, no URL is made of
-/// it, but the message that says so must not show it either.
-fn password_that_cuts<'t>(host: &'t str, rest: &str) -> Option<&'t str> {
+/// The user, if what looks like the port of a host is none: with a `/`, `?` or `://` in it, a password looks like
+/// that. No URL is made of it, but the message that says so must not show it either.
+fn user_before_half_a_password(host: &str) -> Option<&str> {
     let (user, port) = host.split_once(':').filter(|_| !host.starts_with('['))?;
     let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    (!is_port && rest.contains('@')).then_some(user)
+    (!is_port).then_some(user)
 }
 
 impl Config {
@@ -99,6 +110,12 @@ mod tests {
             ("https://a:/hunter2@h/x", "https://a:xxxxx"),
             ("https://a:hunter?2@h", "https://a:xxxxx"),
             ("https://a:hunter#2@h", "https://a:xxxxx@h"),
+            ("https://a:hunter://2@h", "https://a:xxxxx"),
+            (
+                "https://a:hunter2@h/x|https://b:hunter2@g/y?z",
+                "https://a:xxxxx@h/x|https://b:xxxxx@g/y?xxxxx",
+            ),
+            ("x://y@|https://a:hunter2@h/", "x://y@|https://a:xxxxx@h/"),
             ("https://h/a@b:c", "https://h/a@b:c"),
             ("https://h:80/a@b", "https://h:80/a@b"),
             ("https://[::1]/a@b", "https://[::1]/a@b"),

@@ -83,6 +83,8 @@ fn hides_in_urls(text: &str) {
     let secret = absent(&json!(text));
     let in_query = format!("https://h/?{text}{secret}");
     assert!(!hide_in_url(&in_query).contains(&secret), "{in_query}");
+    let in_second = format!("https://h/{text}|https://me:{secret}@h/");
+    assert!(!hide_in_url(&in_second).contains(&secret), "{in_second}");
     // With a slash it may be a port and a path, and behind another @ it is a path.
     if !text.contains(['/', '@']) {
         let in_password = format!("https://me:{text}{secret}@h/");
