@@ -17,7 +17,7 @@ pub(crate) const GATHERED_LEN_MAX: u64 = 4 << 20;
 
 /// How long chunks are gathered. Where that takes longer, the store is what everybody waits for, and what has
 /// come is of more use in its place.
-const GATHERING_TIME_MAX: Duration = Duration::from_millis(50);
+pub(crate) const GATHERING_TIME_MAX: Duration = Duration::from_millis(50);
 
 /// A verified chunk whose bytes threads can share.
 pub(crate) type Fetched = VerifiedChunk<PlainBytes>;
@@ -50,6 +50,11 @@ impl<'a> Fetcher<'a> {
         self.ready.clear();
         self.coming.clear();
         self.coming.extend(wanted);
+    }
+
+    /// Whether the next of the chunks announced is here already.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Fetches the next of the chunks announced, as many as can be had soon.

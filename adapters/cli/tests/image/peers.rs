@@ -228,8 +228,8 @@ impl Peer {
         if checks {
             // What this one does not tell: that there is no bucket.
             peer.refuses("no such bucket", "missing from store", |to| to.store = gone);
-            peer.refuses("wrong secret", "403 Forbidden", |to| to.environment[1].1 = "wrong".into());
-            peer.refuses("nobody's key", "403 Forbidden", |to| to.environment[0].1 = "nobody".into());
+            peer.refuses("wrong secret", "(403)", |to| to.environment[1].1 = "wrong".into());
+            peer.refuses("nobody's key", "(403)", |to| to.environment[0].1 = "nobody".into());
         } else {
             // And this one lets everybody in.
             peer.refuses("no such bucket", "bucket 'no-bucket' does not exist", |to| to.store = gone);

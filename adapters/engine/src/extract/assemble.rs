@@ -1,8 +1,9 @@
 //! The parallel executor: the planner's steps on all workers, in any order that their sources allow.
 //!
 //! A step that copies from earlier in the target waits until its source range is done; all others start at
-//! once. Fetches are handed out many at a time, to be verified side by side. The step code is the core's, the
-//! same that a device runs.
+//! once. Fetches are handed out many at a time, to be verified side by side. Where the store is slow, nobody gains
+//! by that and the others wait for the worker that has several left: it hands them back. The step code is the
+//! core's, the same that a device runs.
 //!
 //! Invariant: a chunk counts as done only after the core has reported it verified and written.
 
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use desync_core::Limits;
 use desync_core::chunk_source::{Wanted, WantedLen};
@@ -19,7 +21,7 @@ use desync_core::plan::{Bits, Planner, Source, Step, ZeroChunk};
 use desync_files::Target;
 use desync_store::{ChunkStore, StoreError};
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, GATHERING_TIME_MAX};
 use crate::pool::Pool;
 use crate::seeds::{SeedData, SeedFile};
 use crate::{Context, Error};
@@ -66,6 +68,7 @@ pub(super) fn assemble(
             fetches: VecDeque::new(),
             workers: context.workers.get(),
             batch_len: context.kernels.hash.batch_len(),
+            job_len: context.kernels.hash.batch_len(),
             tally: Tally::default(),
         };
         coordinator.run()
@@ -77,8 +80,18 @@ type Job = Vec<Step>;
 
 /// What became of a job.
 enum Answer {
-    Done(Job, Tally),
+    Done(Finished),
     SeedLied(usize),
+}
+
+/// A job that ended well.
+struct Finished {
+    done: Job,
+    /// What somebody else should do.
+    rest: Job,
+    /// Whether it took longer than chunks are gathered.
+    is_slow: bool,
+    tally: Tally,
 }
 
 /// Hands out steps whose sources are done.
@@ -93,6 +106,8 @@ struct Coordinator<'a, 'p, 'd> {
     workers: usize,
     /// How many chunks are verified side by side.
     batch_len: usize,
+    /// How many are handed out at once: fewer while the store is slow.
+    job_len: usize,
     tally: Tally,
 }
 
@@ -108,17 +123,25 @@ impl Coordinator<'_, '_, '_> {
                 return Ok(Progressed { tally: self.tally, lying_seed: None });
             }
             match self.pool.recv()?.1 {
-                Answer::Done(steps, tally) => {
-                    self.tally += tally;
-                    for position in steps.iter().flat_map(|step| step.first..step.until()) {
-                        self.done.set(position, true);
-                    }
-                }
+                Answer::Done(finished) => self.take(finished),
                 Answer::SeedLied(seed) => {
                     return Ok(Progressed { tally: self.tally, lying_seed: Some(seed) });
                 }
             }
         }
+    }
+
+    fn take(&mut self, finished: Finished) {
+        self.tally += finished.tally;
+        for position in finished.done.iter().flat_map(|step| step.first..step.until()) {
+            self.done.set(position, true);
+        }
+        if !finished.rest.is_empty() {
+            self.job_len = finished.done.len();
+        } else if !finished.is_slow && finished.done.len() >= self.job_len {
+            self.job_len = (2 * self.job_len).min(self.batch_len);
+        }
+        finished.rest.into_iter().rev().for_each(|step| self.fetches.push_front(step));
     }
 
     /// Starts waiting steps whose sources have been done meanwhile.
@@ -159,7 +182,7 @@ impl Coordinator<'_, '_, '_> {
         if may_wait && self.fetches.len() < self.fetches_max() {
             return;
         }
-        let share = self.fetches.len().div_ceil(2 * self.workers).clamp(1, self.batch_len);
+        let share = self.fetches.len().div_ceil(2 * self.workers).clamp(1, self.job_len);
         while !self.fetches.is_empty() && self.pool.in_flight() < self.jobs_max() {
             let job = self.fetches.drain(..share.min(self.fetches.len())).collect();
             self.pool.submit(job);
@@ -210,17 +233,22 @@ impl<'a> Hand<'a> {
         }
     }
 
-    fn run(&mut self, job: Job) -> Result<Answer, Error> {
-        let mut tally = Tally::default();
-        self.announce(&job);
-        for step in &job {
+    fn run(&mut self, mut done: Job) -> Result<Answer, Error> {
+        let (start, mut tally, mut rest) = (Instant::now(), Tally::default(), Job::new());
+        self.announce(&done);
+        for number in 0..done.len() {
             self.context.cancel.check()?;
-            match self.step(step)? {
+            if number > 0 && start.elapsed() >= GATHERING_TIME_MAX && !self.source.has_ready() {
+                rest = done.split_off(number);
+                break;
+            }
+            match self.step(&done[number])? {
                 Ok(outcome) => tally += outcome.tally,
                 Err(SeedLied(seed)) => return Ok(Answer::SeedLied(seed)),
             }
         }
-        Ok(Answer::Done(job, tally))
+        let is_slow = start.elapsed() >= GATHERING_TIME_MAX;
+        Ok(Answer::Done(Finished { done, rest, is_slow, tally }))
     }
 
     /// Has the chunks that are to be fetched come together.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use desync_core::chunk_source::Wanted;
 use desync_core::{ChunkId, DigestKind};
@@ -286,6 +288,61 @@ impl ChunkStore for Failing<'_> {
     fn flush(&self) -> Result<(), StoreError> {
         self.inner.flush()
     }
+}
+
+/// A store that is slow at first, and then lets one chunk wait until all others were asked for.
+struct Slow {
+    inner: Arc<dyn ChunkStore>,
+    chunks: usize,
+    asked: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl ChunkStore for Slow {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        let mut asked = self.asked.lock().unwrap();
+        *asked += 1;
+        match *asked {
+            number if number == self.chunks / 2 => {
+                let all = |asked: &mut usize| *asked < self.chunks;
+                let (asked, waited) =
+                    self.changed.wait_timeout_while(asked, Duration::from_secs(30), all).unwrap();
+                assert!(!waited.timed_out(), "{asked} of {} chunks were asked for", self.chunks);
+            }
+            number => {
+                drop(asked);
+                self.changed.notify_all();
+                if number < self.chunks / 2 {
+                    std::thread::sleep(crate::fetch::GATHERING_TIME_MAX);
+                }
+            }
+        }
+        self.inner.get(wanted)
+    }
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.inner.has(id)
+    }
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        self.inner.put(chunk)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        self.inner.flush()
+    }
+}
+
+#[test]
+fn who_waits_for_a_slow_chunk_keeps_no_others_from_the_rest() {
+    let mut scene = Scene::new(prng(300_000, 5));
+    let chunks = scene.index.items.len();
+    assert!(chunks > 40, "{chunks}");
+    let slow =
+        Slow { inner: Arc::clone(&scene.store), chunks, asked: Mutex::new(0), changed: Condvar::new() };
+    scene.store = Arc::new(slow);
+    scene.extract(&OPTIONS, Vec::new(), 4).unwrap();
+    scene.assert_right();
 }
 
 #[test]
