@@ -58,10 +58,10 @@ macro_rules! compress_lanes {
             let mut state = before;
             let (firsts, _) = $round_words.as_chunks::<16>();
             for (turn, round_words) in firsts.iter().enumerate() {
-                if turn > 0 {
-                    schedule(words);
-                }
-                state = sixteen_rounds(state, words, round_words);
+                state = match turn {
+                    0 => sixteen_rounds::<false>(state, words, round_words),
+                    _ => sixteen_rounds::<true>(state, words, round_words),
+                };
             }
             for (word, before) in state.iter_mut().zip(before) {
                 *word = add(*word, before);
@@ -69,37 +69,41 @@ macro_rules! compress_lanes {
             state
         }
 
-        /// The next sixteen words of the message schedule.
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn schedule(w: &mut [Vector; 16]) {
-            for t in 0..16 {
-                let old = add(w[t], small0(w[(t + 1) % 16]));
-                w[t] = add(old, add(w[(t + 9) % 16], small1(w[(t + 14) % 16])));
-            }
-        }
-
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn sixteen_rounds(
-            state: [Vector; 8],
-            words: &[Vector; 16],
-            round_words: &[$word; 16],
-        ) -> [Vector; 8] {
-            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
-            for (&word, &round_word) in words.iter().zip(round_words) {
-                let entering = add(add(h, add(word, splat(round_word))), add(big1(e), choose(e, f, g)));
-                let mixed = add(big0(a), majority(a, b, c));
-                (h, g, f, e) = (g, f, e, add(d, entering));
-                (d, c, b, a) = (c, b, a, add(entering, mixed));
-            }
-            [a, b, c, d, e, f, g, h]
-        }
-
+        compress_lanes!(@rounds $features, $word, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15]);
         compress_lanes!(@rotations $features, $bits, big0, $big0);
         compress_lanes!(@rotations $features, $bits, big1, $big1);
         compress_lanes!(@shift $features, $bits, small0, $small0);
         compress_lanes!(@shift $features, $bits, small1, $small1);
+    };
+    // Each round is written out: then every word and every part of the state has a register of its own, and none is
+    // moved from one to another. As a loop this took a quarter longer.
+    (@rounds $features:literal, $word:ty, [$($t:literal)*]) => {
+        /// Sixteen rounds; `SCHEDULES` is whether the words are first replaced by the next sixteen of the message
+        /// schedule: in all turns but the first.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn sixteen_rounds<const SCHEDULES: bool>(
+            mut state: [Vector; 8],
+            w: &mut [Vector; 16],
+            round_words: &[$word; 16],
+        ) -> [Vector; 8] {
+            $({
+                // Where `a` is in the first round, each part of the state moves on by one a round.
+                const A: usize = (16 - $t) % 8;
+                let [a, b, c, d] = [state[A], state[(A + 1) % 8], state[(A + 2) % 8], state[(A + 3) % 8]];
+                let [e, f, g, h] =
+                    [state[(A + 4) % 8], state[(A + 5) % 8], state[(A + 6) % 8], state[(A + 7) % 8]];
+                if SCHEDULES {
+                    let old = add(w[$t], small0(w[($t + 1) % 16]));
+                    w[$t] = add(old, add(w[($t + 9) % 16], small1(w[($t + 14) % 16])));
+                }
+                let entering = add(add(h, add(w[$t], splat(round_words[$t]))), add(big1(e), choose(e, f, g)));
+                let mixed = add(big0(a), majority(a, b, c));
+                state[(A + 3) % 8] = add(d, entering);
+                state[(A + 7) % 8] = add(entering, mixed);
+            })*
+            state
+        }
     };
     (@rotations $features:literal, $bits:literal, $name:ident, [$a:literal, $b:literal, $c:literal]) => {
         #[target_feature(enable = $features)]
