@@ -168,16 +168,13 @@ impl Table {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
     fn words_of(&self, bytes: __m512i) -> [__m512i; 4] {
-        // A permute takes the low six bits of an index; from each quarter on, the next one's words replace them.
+        // A permute over two registers takes the low seven bits of an index.
         let from_128 = _mm512_movepi8_mask(bytes);
-        let bit_6 = _mm512_movepi8_mask(_mm512_add_epi8(bytes, bytes));
-        let (from_64, from_192) = (from_128 | bit_6, from_128 & bit_6);
         let mut looked_up = [bytes; 4];
         for (plane, looked_up) in self.planes.iter().zip(&mut looked_up) {
-            let word = _mm512_permutexvar_epi8(bytes, plane[0]);
-            let word = _mm512_mask_permutexvar_epi8(word, from_64, bytes, plane[1]);
-            let word = _mm512_mask_permutexvar_epi8(word, from_128, bytes, plane[2]);
-            *looked_up = _mm512_mask_permutexvar_epi8(word, from_192, bytes, plane[3]);
+            let low = _mm512_permutex2var_epi8(plane[0], bytes, plane[1]);
+            let high = _mm512_permutex2var_epi8(plane[2], bytes, plane[3]);
+            *looked_up = _mm512_mask_blend_epi8(from_128, low, high);
         }
         let [b0, b1, b2, b3] = looked_up;
         let (low_01, high_01) = (_mm512_unpacklo_epi8(b0, b1), _mm512_unpackhi_epi8(b0, b1));
