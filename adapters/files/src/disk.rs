@@ -90,8 +90,8 @@ pub trait Disk: Send + Sync {
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates a directory (0777 less umask); fine if it exists.
-    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Creates a directory (0777 less umask); `false` if it exists.
+    fn create_dir(&self, path: &Path) -> io::Result<bool>;
 
     /// The paths in a directory, in no order, and what each is, links not followed. Costs nothing for each
     /// entry where the directory itself tells.

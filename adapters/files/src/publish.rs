@@ -11,7 +11,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, DiskFile, FileKind};
 
@@ -164,12 +165,16 @@ pub fn resolve_links(disk: &dyn Disk, path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "too many levels of symbolic links"))
 }
 
-/// A path beside `target`: its directory, `prefix`, a random decimal number.
+/// A path beside `target`: its directory, `prefix`, a decimal number that counts on from a random one in each
+/// process. Whoever creates it must be ready for a name that is taken.
 ///
 /// # Errors
 /// If the system gives no random numbers.
 pub fn temporary_path(target: &Path, prefix: &OsStr) -> io::Result<PathBuf> {
-    let number = getrandom::u32().map_err(|error| io::Error::other(error.to_string()))?;
+    static FIRST: OnceLock<Result<u32, getrandom::Error>> = OnceLock::new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let first = (*FIRST.get_or_init(getrandom::u32)).map_err(|error| io::Error::other(error.to_string()))?;
+    let number = first.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
     let mut name = OsString::from(prefix);
     name.push(number.to_string());
     Ok(directory_of(target).join(name))

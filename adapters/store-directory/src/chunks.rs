@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
@@ -36,6 +37,9 @@ pub struct DirectoryStore {
     pub(crate) location: String,
     durability: Durability,
     batches: Batches,
+    /// Whether the directory that was last asked for was missing: then in a new store the next one is, too, and
+    /// is made without trying.
+    directories_are_new: AtomicBool,
 }
 
 impl DirectoryStore {
@@ -61,7 +65,8 @@ impl DirectoryStore {
         }
         let directory = directory.to_owned();
         let batches = Batches::new(Arc::clone(&disk), directory.clone(), location.clone(), limits);
-        Ok(Self { batches: batches.map_err(failed)?, disk, directory, location, durability })
+        let (batches, directories_are_new) = (batches.map_err(failed)?, AtomicBool::new(false));
+        Ok(Self { batches, disk, directory, location, durability, directories_are_new })
     }
 
     pub(crate) fn error(&self, operation: Operation, id: &ChunkId, error: &io::Error) -> StoreError {
@@ -108,21 +113,28 @@ impl DirectoryStore {
 
     /// Creates a temporary file, and its directory if that is not there yet.
     fn create_temporary(&self, target: &Path) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+        if self.directories_are_new.load(Ordering::Relaxed) {
+            self.create_directory_of(target)?;
+        }
         for _ in 0..NAMES_MAX {
             let path = temporary_path(target, OsStr::new(TEMPORARY_PREFIX))?;
             match self.disk.create_new(&path, 0o644) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if let Some(prefix) = target.parent() {
-                        self.disk.create_dir(prefix)?;
-                        self.batches.directory_created();
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_directory_of(target)?,
                 Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn create_directory_of(&self, target: &Path) -> io::Result<()> {
+        let Some(prefix) = target.parent() else { return Ok(()) };
+        let is_new = self.disk.create_dir(prefix)?;
+        self.directories_are_new.store(is_new, Ordering::Relaxed);
+        // Also if another process made it: its name may not be durable yet.
+        self.batches.directory_created();
+        Ok(())
     }
 
     /// For scratch data: the final name at once, nothing synced.

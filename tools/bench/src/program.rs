@@ -24,6 +24,8 @@ pub(crate) struct Program {
     pub(crate) version: String,
     kind: Kind,
     path: PathBuf,
+    /// Whether its commands on trees have --no-sync.
+    can_leave_out_syncs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +42,17 @@ impl Program {
         let version =
             version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         let version = version.lines().next().unwrap_or("no version given").to_owned();
-        Some(Self { name: name.to_owned(), version, kind, path })
+        let help = Command::new(&path).args(["untar", "--help"]).output().ok();
+        let can_leave_out_syncs =
+            help.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains("--no-sync"));
+        Some(Self { name: name.to_owned(), version, kind, path, can_leave_out_syncs })
     }
 
     /// None if the program has no such command.
     pub(crate) fn command(&self, job: &Job, place: &Place, images: &Images) -> Option<Command> {
         match self.kind {
             Kind::Casync => self.casync(job, place, images),
+            Kind::Desync if job.task.is_unsynced() && !self.can_leave_out_syncs => None,
             Kind::Desync => Some(self.desync(job, place, images)),
         }
     }

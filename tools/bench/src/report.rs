@@ -186,9 +186,9 @@ impl Report {
         }
         writeln!(
             text,
-            "CPU seconds (user and system) of commands on one worker, and of the parts that they cannot"
+            "CPU seconds (user and system) of commands on one worker, the store in memory (tmpfs), and of the"
         )?;
-        writeln!(text, "leave out, by the same libraries in another process:\n")?;
+        writeln!(text, "parts that they cannot leave out, by the same libraries in another process:\n")?;
         writeln!(
             text,
             "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with reading | GB/s | peak MiB |"

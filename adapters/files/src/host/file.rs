@@ -19,7 +19,6 @@ const SECTOR_MAX: u64 = 4096;
 pub(super) struct HostFile {
     file: File,
     kind: FileKind,
-    block_size: u64,
     /// Of a regular file, when it was opened.
     len_at_first: u64,
 }
@@ -27,12 +26,13 @@ pub(super) struct HostFile {
 impl HostFile {
     pub(super) fn boxed(file: File) -> io::Result<Box<dyn DiskFile>> {
         let metadata = file.metadata()?;
-        let block_size = match family::block_size(&metadata) {
-            0 => BLOCK_SIZE_DEFAULT,
-            size => size,
-        };
         let (kind, len_at_first) = (family::kind_of(metadata.file_type()), metadata.len());
-        Ok(Box::new(Self { file, kind, block_size, len_at_first }))
+        Ok(Box::new(Self { file, kind, len_at_first }))
+    }
+
+    /// A file that was just created: what it is need not be asked.
+    pub(super) fn created(file: File) -> Box<dyn DiskFile> {
+        Box::new(Self { file, kind: FileKind::File, len_at_first: 0 })
     }
 
     fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
@@ -72,7 +72,10 @@ impl DiskFile for HostFile {
     }
 
     fn block_size(&self) -> u64 {
-        self.block_size
+        match self.file.metadata().map_or(0, |metadata| family::block_size(&metadata)) {
+            0 => BLOCK_SIZE_DEFAULT,
+            size => size,
+        }
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {

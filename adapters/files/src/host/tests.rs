@@ -106,8 +106,8 @@ fn kinds_are_told_apart_and_links_followed_where_asked() {
 fn names_are_made_moved_listed_and_removed() {
     let directory = directory();
     let at = |name: &str| directory.path().join(name);
-    HostDisk.create_dir(&at("d")).unwrap();
-    HostDisk.create_dir(&at("d")).unwrap();
+    assert!(HostDisk.create_dir(&at("d")).unwrap());
+    assert!(!HostDisk.create_dir(&at("d")).unwrap(), "it is there");
     fs::write(at("d/a"), "x").unwrap();
     assert!(HostDisk.create_dir(&at("d/a")).is_err(), "there is a file");
     HostDisk.rename(&at("d/a"), &at("d/b")).unwrap();

@@ -117,12 +117,12 @@ impl Disk for ModelDisk {
         self.world().remove_file(path)
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
         let mut world = self.world();
         match world.find(path)? {
-            Some((_, FileKind::Directory)) => Ok(()),
+            Some((_, FileKind::Directory)) => Ok(false),
             Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            None => world.create(path, FileKind::Directory, 0o755).map(drop),
+            None => world.create(path, FileKind::Directory, 0o755).map(|_| true),
         }
     }
 
