@@ -36,7 +36,7 @@ pub use extract::{
     ExtractOptions, ExtractStats, InvalidSeeds, SeedRead, SeedSpec, extract, extract_to_writer,
 };
 pub use info::{ChunkLength, ChunkLengths, Info, Whereabouts, info};
-pub use make::{Extent, Extents, FileInput, IndexSink, MakeOptions, MakeStats, make};
+pub use make::{Extent, Extents, FileInput, IndexSink, MakeOptions, MakeStats, ReadAt, make};
 pub use pool::ordered;
 pub use prune::{PruneOptions, PruneStats, prune};
 pub use stream::write_blob;

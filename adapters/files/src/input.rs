@@ -5,6 +5,7 @@
 use core::ops::Range;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, FileKind};
 
@@ -27,11 +28,28 @@ enum Source {
 
 /// A file or device, read up to the length it had at first.
 struct Positioned {
-    file: Box<dyn DiskFile>,
+    file: Places,
     len: u64,
     at: u64,
     /// The stretch of data at or after `at`, once looked for.
     data: Range<u64>,
+}
+
+/// An input that has its bytes at places, to be read by any number of threads in any order.
+#[derive(Clone)]
+pub struct Places(Arc<dyn DiskFile>);
+
+impl Places {
+    /// Fills `buffer` with the bytes from `offset` on; holes are zeros.
+    ///
+    /// # Errors
+    /// The system's own; `InvalidData` if the file has become too short for that.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => changed(),
+            _ => error,
+        })
+    }
 }
 
 impl Input {
@@ -44,6 +62,7 @@ impl Input {
         match file.kind() {
             FileKind::File | FileKind::BlockDevice => {
                 let len = file.len()?;
+                let file = Places(Arc::from(file));
                 Ok(Self(Source::Positioned(Positioned { file, len, at: 0, data: 0..0 })))
             }
             FileKind::Fifo => Ok(Self::from_reader(file.into_reader())),
@@ -92,14 +111,46 @@ impl Input {
     }
 }
 
+impl Input {
+    /// The places of its bytes; `None` for a stream.
+    #[must_use]
+    pub fn places(&self) -> Option<Places> {
+        match &self.0 {
+            Source::Positioned(file) => Some(file.file.clone()),
+            Source::Stream(_) => None,
+        }
+    }
+
+    /// As [`Input::next`] with a buffer of `len_max` bytes, but passes over data without reading it: whoever has
+    /// the [`Places`] reads it when it likes.
+    ///
+    /// # Errors
+    /// As `next`; `InvalidInput` for a stream.
+    pub fn pass(&mut self, len_max: usize) -> io::Result<Option<Extent>> {
+        match &mut self.0 {
+            Source::Positioned(file) => file.pass(len_max),
+            Source::Stream(_) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+}
+
 impl Positioned {
     fn next(&mut self, buffer: &mut [u8]) -> io::Result<Option<Extent>> {
+        let start = self.at;
+        let extent = self.pass(buffer.len())?;
+        if let Some(Extent::Data(len)) = extent {
+            self.file.read_exact_at(&mut buffer[..len], start)?;
+        }
+        Ok(extent)
+    }
+
+    fn pass(&mut self, len_max: usize) -> io::Result<Option<Extent>> {
         if self.at == self.len {
             self.check_len()?;
             return Ok(None);
         }
         if self.data.end <= self.at {
-            let data = self.file.next_data(self.at)?.unwrap_or(self.len..self.len);
+            let data = self.file.0.next_data(self.at)?.unwrap_or(self.len..self.len);
             self.data = data.start.min(self.len)..data.end.min(self.len);
         }
         if self.at < self.data.start {
@@ -107,18 +158,14 @@ impl Positioned {
             self.at = self.data.start;
             return Ok(Some(Extent::Hole(hole)));
         }
-        // Not longer than the buffer, so it fits `usize`.
-        let len = (self.data.end - self.at).min(buffer.len() as u64) as usize;
-        self.file.read_exact_at(&mut buffer[..len], self.at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => changed(),
-            _ => error,
-        })?;
+        // Not longer than `len_max`, so it fits `usize`.
+        let len = (self.data.end - self.at).min(len_max as u64) as usize;
         self.at += len as u64;
         Ok(Some(Extent::Data(len)))
     }
 
     fn check_len(&self) -> io::Result<()> {
-        if self.file.len()? == self.len { Ok(()) } else { Err(changed()) }
+        if self.file.0.len()? == self.len { Ok(()) } else { Err(changed()) }
     }
 }
 
@@ -188,6 +235,26 @@ mod tests {
             let error = rebuild(&mut input, 60).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{changed_len}");
         }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_read_at_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, (0..=200).collect::<Vec<u8>>()).unwrap();
+        let mut input = Input::open(&HostDisk, &path).unwrap();
+        let places = input.places().unwrap();
+        assert_eq!(input.pass(150).unwrap(), Some(Extent::Data(150)));
+        let mut buffer = [0; 51];
+        assert_eq!(input.next(&mut buffer).unwrap(), Some(Extent::Data(51)), "it goes on behind");
+        assert_eq!((buffer[0], buffer[50]), (150, 200));
+        places.read_exact_at(&mut buffer, 100).unwrap();
+        assert_eq!((buffer[0], buffer[50]), (100, 150));
+        let error = places.read_exact_at(&mut buffer, 151).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+        assert_eq!(input.pass(1).unwrap(), None);
+        let mut stream = Input::from_reader(Box::new(io::empty()));
+        assert!(stream.places().is_none() && stream.pass(1).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod target;
 
 pub use disk::{Disk, DiskFile, FileKind, Metadata, Owner};
 pub use host::HostDisk;
-pub use input::{Extent, Input};
+pub use input::{Extent, Input, Places};
 pub use publish::{Durability, Publication, PublicationWriter, resolve_links, temporary_path};
 pub use seed::Seed;
 pub use target::{Target, TargetError, TargetHandle, TargetKind, TargetOptions};

@@ -5,6 +5,9 @@
 //! their first 47 bytes, whose windows still look at data; a block that was read and holds only zeros becomes
 //! one.
 //!
+//! Of an input that has a reader, only the first block is read here, for what it says of the blob; the others are
+//! ranges that the workers read, with the bytes they carry.
+//!
 //! Invariants
 //! - The starts of blocks and gaps are contiguous from 0 on.
 //! - The concatenation of `Block::fresh` and gaps is the blob.
@@ -14,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use desync_core::chunking::WINDOW_LEN;
 
-use super::input::{Extent, Extents};
+use super::input::{Extent, Extents, ReadAt};
 use crate::Error;
 use crate::zeros::are_zeros;
 
@@ -30,12 +33,43 @@ const GAP_LEN_MIN: u64 = 64 << 10;
 /// A longer hole is handed out in pieces, so that the chunks cut from one piece stay few.
 const GAP_LEN_MAX: u64 = 1 << 30;
 
-/// A stretch of the blob.
-pub(super) enum Stretch {
-    /// Bytes to scan.
-    Data(Arc<Block>),
+/// A stretch of the blob to come.
+pub(super) enum Planned {
+    /// Bytes to scan, that are here.
+    Read(Block),
+    /// Bytes to scan, to be read by who scans them.
+    Unread(Unread),
     /// This many zeros, at which no cut is a candidate.
     Gap(u64),
+}
+
+/// A stretch of the blob.
+pub(super) enum Stretch {
+    /// Bytes that are not all zeros.
+    Data(Arc<Block>),
+    /// This many zeros.
+    Gap(u64),
+}
+
+/// A block that must still be read.
+pub(super) struct Unread {
+    start: u64,
+    carried: usize,
+    len: usize,
+    reader: Arc<dyn ReadAt>,
+    spare: Spare,
+}
+
+impl Unread {
+    /// Reads it, and the end of the bytes before it.
+    pub(super) fn read(self) -> Result<Block, Error> {
+        let mut block = Block::new(self.start, self.carried, &self.spare);
+        block.len = self.len;
+        let first = self.start - self.carried as u64;
+        let bytes = CARRY_LEN - self.carried..CARRY_LEN + self.len;
+        self.reader.read_exact_at(&mut block.buffer[bytes], first)?;
+        Ok(block)
+    }
 }
 
 /// Bytes of the blob, with the end of the bytes before them in front.
@@ -54,12 +88,16 @@ pub(super) struct Block {
 type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Block {
-    /// A block without fresh bytes.
-    fn new(start: u64, carry: &[u8], spare: &Spare) -> Self {
+    /// A block without fresh bytes, and with any bytes as those carried over.
+    fn new(start: u64, carried: usize, spare: &Spare) -> Self {
         let idle = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = idle.unwrap_or_else(|| vec![0; CARRY_LEN + BLOCK_LEN]);
-        buffer[CARRY_LEN - carry.len()..CARRY_LEN].copy_from_slice(carry);
-        Self { start, carried: carry.len(), len: 0, buffer, spare: Arc::clone(spare) }
+        let buffer = idle.unwrap_or_else(|| vec![0; CARRY_LEN + BLOCK_LEN]);
+        Self { start, carried, len: 0, buffer, spare: Arc::clone(spare) }
+    }
+
+    /// The stretch that it turns out to be.
+    pub(super) fn into_stretch(self) -> Stretch {
+        if are_zeros(self.fresh()) { Stretch::Gap(self.len as u64) } else { Stretch::Data(Arc::new(self)) }
     }
 
     /// Everything a scan needs: carried bytes, then fresh ones.
@@ -100,8 +138,12 @@ pub(super) struct Blocks<'a> {
     input: &'a mut dyn Extents,
     /// Whether a window of zeros is a candidate: then gaps must be scanned like data.
     zeros_are_candidates: bool,
-    /// End of the bytes handed out so far, at most `CARRY_LEN` of them.
+    /// What the workers read from, if they do.
+    reader: Option<Arc<dyn ReadAt>>,
+    /// End of the bytes handed out so far, at most `CARRY_LEN` of them; only kept up where all is read here.
     carry: Vec<u8>,
+    /// How many of the bytes before `position` are known to be zeros, up to `CARRY_LEN`.
+    zeros_behind: u64,
     position: u64,
     gap_left: u64,
     spare: Spare,
@@ -109,45 +151,103 @@ pub(super) struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(input: &'a mut dyn Extents, zeros_are_candidates: bool) -> Self {
-        let (carry, spare) = (Vec::new(), Spare::default());
-        Self { input, zeros_are_candidates, carry, position: 0, gap_left: 0, spare }
+        Self {
+            reader: input.reader(),
+            input,
+            zeros_are_candidates,
+            carry: Vec::new(),
+            zeros_behind: 0,
+            position: 0,
+            gap_left: 0,
+            spare: Spare::default(),
+        }
     }
 
     /// The next stretch, or `None` at the end of the blob.
-    pub(super) fn next(&mut self) -> Result<Option<Stretch>, Error> {
+    pub(super) fn next(&mut self) -> Result<Option<Planned>, Error> {
         if self.gap_starts() {
             return Ok(Some(self.gap()));
         }
-        let mut block = Block::new(self.position, &self.carry, &self.spare);
-        while !block.room().is_empty() {
-            if self.gap_left > 0 {
-                self.fill_zeros(&mut block);
-                if self.is_long_gap() {
-                    break; // the block ends where windows hold only zeros
-                }
-                continue;
-            }
-            match self.input.next(block.room())? {
-                Some(Extent::Data(len)) => block.len += len,
-                Some(Extent::Hole(len)) => {
-                    self.gap_left = len;
-                    if block.len == 0 && self.gap_starts() {
-                        return Ok(Some(self.gap()));
-                    }
-                }
-                None => break,
-            }
+        match self.reader.clone() {
+            Some(reader) if self.position > 0 => self.pass_block(reader),
+            _ => self.read_block(),
         }
-        if self.is_worth_a_gap(block.fresh()) {
-            self.gap_left += block.len as u64;
-            return self.next();
-        }
-        Ok(self.hand_out(block))
     }
 
-    /// Whether bytes that were read are zeros, and so many that a gap is left of them behind their first 47.
-    fn is_worth_a_gap(&self, fresh: &[u8]) -> bool {
-        !self.zeros_are_candidates && fresh.len() as u64 >= 2 * GAP_LEN_MIN && are_zeros(fresh)
+    fn read_block(&mut self) -> Result<Option<Planned>, Error> {
+        let mut block = Block::new(self.position, self.carry.len(), &self.spare);
+        block.buffer[CARRY_LEN - self.carry.len()..CARRY_LEN].copy_from_slice(&self.carry);
+        while block.len < BLOCK_LEN {
+            let len = if self.gap_left > 0 {
+                let len = self.zeros_of_hole(block.len);
+                block.room()[..len].fill(0);
+                len
+            } else {
+                let extent = self.input.next(block.room())?;
+                let Some(len) = self.len_of(extent) else { break };
+                len
+            };
+            block.len += len;
+            if self.gap_starts() {
+                break;
+            }
+        }
+        if block.len == 0 {
+            return Ok(None);
+        }
+        let bytes = block.window_bytes();
+        self.carry.clear();
+        self.carry.extend_from_slice(&bytes[bytes.len().saturating_sub(CARRY_LEN)..]);
+        self.position = block.end();
+        Ok(Some(Planned::Read(block)))
+    }
+
+    /// As `read_block`, for somebody else to read.
+    fn pass_block(&mut self, reader: Arc<dyn ReadAt>) -> Result<Option<Planned>, Error> {
+        let mut passed = 0;
+        while passed < BLOCK_LEN {
+            passed += if self.gap_left > 0 {
+                self.zeros_of_hole(passed)
+            } else {
+                let extent = self.input.pass(BLOCK_LEN - passed)?;
+                let Some(len) = self.len_of(extent) else { break };
+                len
+            };
+            if self.gap_starts() {
+                break;
+            }
+        }
+        if passed == 0 {
+            return Ok(None);
+        }
+        let (start, spare) = (self.position, Arc::clone(&self.spare));
+        let carried = CARRY_LEN.min(usize::try_from(start).unwrap_or(CARRY_LEN));
+        self.position += passed as u64;
+        Ok(Some(Planned::Unread(Unread { start, carried, len: passed, reader, spare })))
+    }
+
+    /// Bytes of data that came; notes a hole; `None` at the end.
+    fn len_of(&mut self, extent: Option<Extent>) -> Option<usize> {
+        match extent? {
+            Extent::Data(len) => {
+                self.zeros_behind = 0;
+                Some(len)
+            }
+            Extent::Hole(len) => {
+                self.gap_left = len;
+                Some(0)
+            }
+        }
+    }
+
+    /// How many zeros of a hole a block takes that has `taken` bytes: all of a short one, the first 47 of a long one.
+    fn zeros_of_hole(&mut self, taken: usize) -> usize {
+        let wanted = if self.is_long_gap() { CARRY_LEN as u64 } else { self.gap_left };
+        let len = wanted.min((BLOCK_LEN - taken) as u64);
+        self.gap_left -= len;
+        self.zeros_behind = (self.zeros_behind + len).min(CARRY_LEN as u64);
+        // Not longer than a block.
+        len as usize
     }
 
     /// Whether the rest of a hole is worth being a gap.
@@ -156,35 +256,14 @@ impl<'a> Blocks<'a> {
     }
 
     /// Whether the rest of a hole can be handed out as a gap now: every window in it holds only zeros.
-    fn gap_starts(&self) -> bool {
-        self.is_long_gap() && self.carry.len() == CARRY_LEN && are_zeros(&self.carry)
+    const fn gap_starts(&self) -> bool {
+        self.is_long_gap() && self.zeros_behind == CARRY_LEN as u64
     }
 
-    fn gap(&mut self) -> Stretch {
+    fn gap(&mut self) -> Planned {
         let len = self.gap_left.min(GAP_LEN_MAX);
         self.gap_left -= len;
         self.position += len;
-        Stretch::Gap(len)
-    }
-
-    /// Writes zeros of a hole as bytes: all of a short one, the first 47 of a long one.
-    fn fill_zeros(&mut self, block: &mut Block) {
-        let room = block.room();
-        let wanted = if self.is_long_gap() { CARRY_LEN as u64 } else { self.gap_left };
-        let len = wanted.min(room.len() as u64) as usize;
-        room[..len].fill(0);
-        block.len += len;
-        self.gap_left -= len as u64;
-    }
-
-    fn hand_out(&mut self, block: Block) -> Option<Stretch> {
-        if block.len == 0 {
-            return None;
-        }
-        let bytes = block.window_bytes();
-        self.carry.clear();
-        self.carry.extend_from_slice(&bytes[bytes.len().saturating_sub(CARRY_LEN)..]);
-        self.position = block.end();
-        Some(Stretch::Data(Arc::new(block)))
+        Planned::Gap(len)
     }
 }

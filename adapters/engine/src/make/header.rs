@@ -8,13 +8,13 @@ use desync_core::format::catar::leading_features;
 use desync_core::format::{FeatureFlags, IndexHeader};
 
 use super::MakeOptions;
-use super::blocks::Stretch;
+use super::blocks::Planned;
 use crate::Error;
 
-/// The header for a blob that begins with `first`.
-pub(super) fn header(first: Option<&Stretch>, options: &MakeOptions) -> Result<IndexHeader, Error> {
+/// The header for a blob that begins with `first`, which is read if it is not zeros.
+pub(super) fn header(first: Option<&Planned>, options: &MakeOptions) -> Result<IndexHeader, Error> {
     let flags = match first {
-        Some(Stretch::Data(block)) => archive_flags(block.fresh()),
+        Some(Planned::Read(block)) => archive_flags(block.fresh()),
         _ => None,
     };
     let flags = match flags {

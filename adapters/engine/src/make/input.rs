@@ -1,10 +1,11 @@
-//! What `make` reads: bytes and holes, in order.
+//! What `make` reads: bytes and holes, in order; of files, the bytes by whoever needs them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use desync_files::Extent;
-use desync_files::{Disk, Input};
+use desync_files::{Disk, Input, Places};
 
 use crate::Error;
 
@@ -18,11 +19,45 @@ pub trait Extents {
     /// # Errors
     /// If reading fails, or the input turns out to have another length than it said.
     fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error>;
+
+    /// Reads the blob at any place, from any thread; `None` if it can only be read in order. Where there is one, the
+    /// workers read for themselves: bytes that another processor has just read are slow to get at, and one reader for
+    /// all would be the slowest of them.
+    fn reader(&self) -> Option<Arc<dyn ReadAt>> {
+        None
+    }
+
+    /// As [`Extents::next`] with a buffer of `len_max` bytes, but passes over data without reading it.
+    ///
+    /// # Errors
+    /// As `next`; always, if there is no [`Extents::reader`] to read what was passed over.
+    fn pass(&mut self, len_max: usize) -> Result<Option<Extent>, Error> {
+        Err(Error::Unsupported(format!(
+            "internal error: {len_max} bytes passed over that only come in order"
+        )))
+    }
+}
+
+/// Bytes at places, for any number of threads.
+pub trait ReadAt: Send + Sync {
+    /// Fills `buffer` with the blob's bytes from `offset` on; holes are zeros.
+    ///
+    /// # Errors
+    /// If reading fails, or the blob has become shorter.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error>;
 }
 
 /// A file, block device or stream that errors name.
 pub struct FileInput {
     input: Input,
+    path: PathBuf,
+    /// None for a stream.
+    reader: Option<Arc<dyn ReadAt>>,
+}
+
+/// The bytes of a file that errors name.
+struct FileReader {
+    places: Places,
     path: PathBuf,
 }
 
@@ -32,14 +67,21 @@ impl FileInput {
     /// # Errors
     /// [`Error::File`].
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
-        let input = Input::open(disk, path).map_err(Error::file("open", path))?;
-        Ok(Self { input, path: path.to_owned() })
+        Ok(Self::new(Input::open(disk, path).map_err(Error::file("open", path))?, path))
     }
 
     /// Reads whatever comes, to its end; errors call it `name`.
     #[must_use]
     pub fn from_reader(reader: Box<dyn Read + Send>, name: &Path) -> Self {
-        Self { input: Input::from_reader(reader), path: name.to_owned() }
+        Self::new(Input::from_reader(reader), name)
+    }
+
+    fn new(input: Input, path: &Path) -> Self {
+        let reader = input.places().map(|places| {
+            let reader: Arc<dyn ReadAt> = Arc::new(FileReader { places, path: path.to_owned() });
+            reader
+        });
+        Self { input, path: path.to_owned(), reader }
     }
 }
 
@@ -50,6 +92,20 @@ impl Extents for FileInput {
 
     fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
         self.input.next(buffer).map_err(Error::file("read", &self.path))
+    }
+
+    fn reader(&self) -> Option<Arc<dyn ReadAt>> {
+        self.reader.clone()
+    }
+
+    fn pass(&mut self, len_max: usize) -> Result<Option<Extent>, Error> {
+        self.input.pass(len_max).map_err(Error::file("read", &self.path))
+    }
+}
+
+impl ReadAt for FileReader {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        self.places.read_exact_at(buffer, offset).map_err(Error::file("read", &self.path))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `make`: one streaming pass that cuts, names, compresses and keeps.
 //!
-//! Blocks of the input are scanned by the workers in any order; the coordinator chooses the cuts in order;
+//! Blocks of the input are scanned by the workers in any order, and read by them too where the input is no stream;
+//! the coordinator chooses the cuts in order;
 //! the workers name each chunk and, if the store lacks it, compress and keep it. The coordinator hands the
 //! index items out in order. The input is read once and may be a pipe; memory is bounded by the block and
 //! chunk sizes and the number of workers.
@@ -24,7 +25,7 @@ use desync_core::{ChunkId, DigestKind};
 use desync_store::ChunkStore;
 
 use crate::{Context, Error};
-pub use input::{Extent, Extents, FileInput};
+pub use input::{Extent, Extents, FileInput, ReadAt};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! The coordinator of `make` and its workers.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use desync_core::chunking::zero_window_is_candidate;
 use desync_core::digest::HashKernel;
@@ -9,7 +8,7 @@ use desync_core::format::IndexItem;
 use desync_core::{ChunkId, DigestKind, VerifiedChunk};
 use desync_store::{ChunkStore, WriteOnce};
 
-use super::blocks::{Block, Blocks, Stretch};
+use super::blocks::{Block, Blocks, Planned, Stretch, Unread};
 use super::cutter::{ChunkBytes, Cut, Cutter};
 use super::header::header;
 use super::scan::Scan;
@@ -30,15 +29,17 @@ const BYTES_PER_WORKER: u64 = 1 << 20;
 /// What a worker is asked to do.
 enum Job {
     /// Find the candidates of the block that is stretch number so and so.
-    Scan(u64, Arc<Block>),
+    Scan(u64, Block),
+    /// The same, once it is read.
+    ReadAndScan(u64, Unread),
     /// Name these chunks, each with its number, and keep those that the store lacks.
     Keep(Vec<(u64, ChunkBytes)>),
 }
 
 /// What a worker answers.
 enum Answer {
-    /// Candidates of a stretch, ascending offsets in the blob.
-    Candidates(u64, Vec<u64>),
+    /// A stretch, by its number, with its candidates, ascending offsets in the blob.
+    Scanned(u64, Scanned),
     /// The names of chunks that are kept, each with its number, and the length of all.
     Kept(Vec<(u64, ChunkId)>, u64),
 }
@@ -54,17 +55,23 @@ pub(super) fn run(
     let kernels = context.kernels;
     let discriminator = options.sizes.discriminator(options.rule);
     let zeros_are_candidates = zero_window_is_candidate(discriminator);
+    let cutter = Cutter::new(options.sizes, options.rule);
+    let needs_candidates = cutter.needs_candidates();
     let scan = Scan { kernel: kernels.scan, discriminator, zeros_are_candidates };
+    let scan = move |block: Block| {
+        let candidates = if needs_candidates { scan.candidates(&block) } else { Vec::new() };
+        Scanned { stretch: block.into_stretch(), candidates }
+    };
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
-            Job::Scan(number, block) => Ok(Answer::Candidates(number, scan.candidates(&block))),
+            Job::Scan(number, block) => Ok(Answer::Scanned(number, scan(block))),
+            Job::ReadAndScan(number, block) => Ok(Answer::Scanned(number, scan(block.read()?))),
             Job::Keep(batch) => keep(batch, options.digest, kernels.hash, store),
         }
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
-    let cutter = Cutter::new(options.sizes, options.rule);
-    let zeros_are_candidates = cutter.needs_candidates() && zeros_are_candidates;
+    let zeros_are_candidates = needs_candidates && zeros_are_candidates;
     let stats = Pool::run(context, worker, |pool| {
         Coordinator {
             pool,
@@ -115,7 +122,7 @@ fn keep(
     Ok(Answer::Kept(names, len))
 }
 
-/// Reads ahead, chooses cuts in order, emits index items in order, and bounds what is on its way.
+/// Plans ahead, chooses cuts in order, emits index items in order, and bounds what is on its way.
 struct Coordinator<'a, 'p> {
     pool: &'a mut Pool<'p, Job, Answer>,
     blocks: Blocks<'a>,
@@ -124,8 +131,8 @@ struct Coordinator<'a, 'p> {
     context: &'a Context<'a>,
     options: &'a MakeOptions,
     null_id: ChunkId,
-    /// Stretches read but not cut, in order; a data block's candidates may be on their way.
-    stretches: VecDeque<Scanned>,
+    /// Stretches planned but not cut, in order; `None` while a worker has it.
+    stretches: VecDeque<Option<Scanned>>,
     /// Number of the stretch at the front.
     first_stretch: u64,
     /// Ends of chunks whose items have not been emitted, in order.
@@ -140,10 +147,10 @@ struct Coordinator<'a, 'p> {
     stats: MakeStats,
 }
 
-/// A stretch and its candidates, once they are known.
+/// A stretch and its candidates.
 struct Scanned {
     stretch: Stretch,
-    candidates: Option<Vec<u64>>,
+    candidates: Vec<u64>,
 }
 
 impl Coordinator<'_, '_> {
@@ -153,13 +160,13 @@ impl Coordinator<'_, '_> {
         loop {
             while !at_end && self.may_read() {
                 self.context.cancel.check()?;
-                let stretch = self.blocks.next()?;
+                let planned = self.blocks.next()?;
                 if !header_sent {
-                    self.sink.header(&header(stretch.as_ref(), self.options)?)?;
+                    self.sink.header(&header(planned.as_ref(), self.options)?)?;
                     header_sent = true;
                 }
-                match stretch {
-                    Some(stretch) => self.scan(stretch),
+                match planned {
+                    Some(planned) => self.scan(planned),
                     None => at_end = true,
                 }
             }
@@ -190,24 +197,24 @@ impl Coordinator<'_, '_> {
             && self.bytes_on_their_way < BYTES_AHEAD + BYTES_PER_WORKER * workers as u64
     }
 
-    fn scan(&mut self, stretch: Stretch) {
+    fn scan(&mut self, planned: Planned) {
         let number = self.first_stretch + self.stretches.len() as u64;
-        let candidates = match &stretch {
-            Stretch::Data(block) if self.cutter.needs_candidates() => {
-                self.pool.submit(Job::Scan(number, Arc::clone(block)));
-                None
+        let job = match planned {
+            Planned::Read(block) => Job::Scan(number, block),
+            Planned::Unread(block) => Job::ReadAndScan(number, block),
+            Planned::Gap(len) => {
+                let gap = Scanned { stretch: Stretch::Gap(len), candidates: Vec::new() };
+                return self.stretches.push_back(Some(gap));
             }
-            _ => Some(Vec::new()),
         };
-        self.stretches.push_back(Scanned { stretch, candidates });
+        self.pool.submit(job);
+        self.stretches.push_back(None);
     }
 
     /// Cuts every stretch whose turn it is and whose candidates are known.
     fn cut(&mut self) {
-        while let Some(Scanned { candidates: Some(_), .. }) = self.stretches.front() {
-            let Some(Scanned { stretch, candidates: Some(candidates) }) = self.stretches.pop_front() else {
-                return;
-            };
+        while let Some(Scanned { stretch, candidates }) = self.stretches.front_mut().and_then(Option::take) {
+            self.stretches.pop_front();
             self.first_stretch += 1;
             let mut cuts = Vec::new();
             self.cutter.push(&stretch, &candidates, |cut| cuts.push(cut));
@@ -267,9 +274,9 @@ impl Coordinator<'_, '_> {
         let mut answer = Some(self.pool.recv()?);
         while let Some((_, taken)) = answer {
             match taken {
-                Answer::Candidates(number, candidates) => {
+                Answer::Scanned(number, scanned) => {
                     let place = usize::try_from(number - self.first_stretch).expect("stretches fit memory");
-                    self.stretches[place].candidates = Some(candidates);
+                    self.stretches[place] = Some(scanned);
                 }
                 Answer::Kept(names, len) => {
                     self.bytes_on_their_way -= len;

@@ -1,6 +1,7 @@
 //! `make` against the sequential oracle, for inputs that split anywhere.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use desync_core::DigestKind;
 use desync_core::chunking::{ChunkSizes, CutRule, reference};
@@ -24,6 +25,15 @@ impl Extents for Holey<'_> {
     }
 
     fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
+        let bytes = self.bytes;
+        let extent = self.pass(buffer.len())?;
+        if let Some(Extent::Data(len)) = extent {
+            buffer[..len].copy_from_slice(&bytes[..len]);
+        }
+        Ok(extent)
+    }
+
+    fn pass(&mut self, len_max: usize) -> Result<Option<Extent>, Error> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
@@ -32,10 +42,44 @@ impl Extents for Holey<'_> {
             self.bytes = &self.bytes[zeros..];
             return Ok(Some(Extent::Hole(zeros as u64)));
         }
-        let len = self.bytes.len().min(self.piece).min(buffer.len());
-        buffer[..len].copy_from_slice(&self.bytes[..len]);
+        let len = self.bytes.len().min(self.piece).min(len_max);
         self.bytes = &self.bytes[len..];
         Ok(Some(Extent::Data(len)))
+    }
+}
+
+/// The same, with a reader.
+struct Placed<'a> {
+    holey: Holey<'a>,
+    reader: Arc<Bytes>,
+}
+
+struct Bytes(Vec<u8>);
+
+impl Extents for Placed<'_> {
+    fn blob_len(&self) -> Option<u64> {
+        None
+    }
+
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
+        self.holey.next(buffer)
+    }
+
+    fn reader(&self) -> Option<Arc<dyn ReadAt>> {
+        let reader: Arc<dyn ReadAt> = Arc::<Bytes>::clone(&self.reader);
+        Some(reader)
+    }
+
+    fn pass(&mut self, len_max: usize) -> Result<Option<Extent>, Error> {
+        self.holey.pass(len_max)
+    }
+}
+
+impl ReadAt for Bytes {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        let offset = usize::try_from(offset).unwrap();
+        buffer.copy_from_slice(&self.0[offset..offset + buffer.len()]);
+        Ok(())
     }
 }
 
@@ -98,11 +142,16 @@ proptest! {
     ) {
         let options = MakeOptions { sizes, rule, digest };
         let expected = oracle(&bytes, &options);
+        let holey = || Holey { bytes: &bytes, piece, hole_len_min };
+        let reader = Arc::new(Bytes(bytes.clone()));
         for workers in [1, 2, 3, 10] {
-            let mut input = Holey { bytes: &bytes, piece, hole_len_min };
-            let (index, stats) = run(&mut input, &options, workers);
-            prop_assert_eq!(&index.items, &expected);
-            prop_assert_eq!(stats, MakeStats { chunks: expected.len() as u64, bytes: bytes.len() as u64 });
+            let mut placed = Placed { holey: holey(), reader: Arc::clone(&reader) };
+            let inputs: [&mut dyn Extents; 2] = [&mut holey(), &mut placed];
+            for input in inputs {
+                let (index, stats) = run(input, &options, workers);
+                prop_assert_eq!(&index.items, &expected);
+                prop_assert_eq!(stats, MakeStats { chunks: expected.len() as u64, bytes: bytes.len() as u64 });
+            }
         }
     }
 }
@@ -116,6 +165,9 @@ fn zeros_that_are_read_are_cut_like_holes() {
         let expected = oracle(&blob, &options);
         for workers in [1, 3] {
             assert_eq!(run(&mut &blob[..], &options, workers).0.items, expected, "{zeros} zeros");
+            let holey = Holey { bytes: &blob, piece: usize::MAX, hole_len_min: usize::MAX };
+            let mut placed = Placed { holey, reader: Arc::new(Bytes(blob.clone())) };
+            assert_eq!(run(&mut placed, &options, workers).0.items, expected, "{zeros} zeros, by place");
         }
     }
     let zeros = vec![0; 5 << 20];
