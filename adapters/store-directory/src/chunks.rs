@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_files::{Disk, DiskFile, Durability, FileKind, temporary_path};
-use desync_store::{Backend, ErrorKind, Operation, PrunableBackend, StoreError};
+use desync_files::{Disk, DiskFile, Durability, FileKind, Metadata, temporary_path};
+use desync_store::{Backend, ErrorKind, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR};
 
 use crate::batch::{BatchLimits, Batches, Waiting};
 use crate::names::{TEMPORARY_PREFIX, chunk_path};
@@ -82,6 +82,17 @@ impl DirectoryStore {
             return Ok(Some(file));
         }
         self.open_regular(&chunk_path(&self.directory, id, form))
+    }
+
+    /// The file of a chunk under its final name, if it is there. Its name will be durable after a flush.
+    fn find(&self, id: &ChunkId, form: StorageForm) -> Result<Option<Metadata>, StoreError> {
+        let found = self.disk.symlink_metadata(&chunk_path(&self.directory, id, form));
+        let found = found.map_err(|error| self.error(Operation::Has, id, &error))?;
+        let found = found.filter(|found| found.kind == FileKind::File && found.len > 0);
+        if found.is_some() && self.durability == Durability::Sync {
+            self.batches.rely_on(id);
+        }
+        Ok(found)
     }
 
     fn open_regular(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
@@ -162,22 +173,17 @@ impl Backend for DirectoryStore {
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
-        if self.batches.find(&(*id, form)).is_some() {
-            return Ok(true);
-        }
-        let path = chunk_path(&self.directory, id, form);
-        let found =
-            self.disk.symlink_metadata(&path).map_err(|error| self.error(Operation::Has, id, &error))?;
-        let is_there = found.is_some_and(|found| found.kind == FileKind::File && found.len > 0);
-        if is_there && self.durability == Durability::Sync {
-            self.batches.rely_on(id);
-        }
-        Ok(is_there)
+        Ok(self.batches.find(&(*id, form)).is_some() || self.find(id, form)?.is_some())
     }
 
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
-        if !self.exists(id, form)? {
-            return Ok(false);
+        if self.batches.find(&(*id, form)).is_some() {
+            return Ok(true);
+        }
+        let Some(found) = self.find(id, form)? else { return Ok(false) };
+        // A time in the future says nothing, and is put right.
+        if found.modified.elapsed().is_ok_and(|age| age < USE_IS_NOTED_FOR) {
+            return Ok(true);
         }
         // A chunk that waits for its name is as young as can be. One that has gone since was pruned.
         match self.disk.touch(&chunk_path(&self.directory, id, form)) {

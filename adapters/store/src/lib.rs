@@ -50,5 +50,5 @@ pub use retry::RetryPolicy;
 pub use router::Router;
 pub use swap::Swap;
 pub use timeouts::Timeouts;
-pub use traits::{Backend, ChunkStore, Listed, PrunableBackend};
+pub use traits::{Backend, ChunkStore, Listed, PrunableBackend, USE_IS_NOTED_FOR};
 pub use write_once::WriteOnce;

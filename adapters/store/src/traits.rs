@@ -2,13 +2,17 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
 
 use crate::{Chunk, ErrorKind, StoreError};
+
+/// For so long a note that somebody relies on a chunk need not be renewed: builds that follow each other would write
+/// the inode of every chunk each time. Whoever prunes by age keeps chunks this much longer.
+pub const USE_IS_NOTED_FOR: Duration = Duration::from_secs(600);
 
 /// An edge of the world that keeps stored chunk bytes by name. Knows nothing of compression, digests,
 /// retries or other stores. Called from many threads.
@@ -25,8 +29,8 @@ pub trait Backend: Send + Sync {
     /// Whether the chunk is there. An empty file is not a chunk. Any failure to find out is an error.
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError>;
 
-    /// Whether the chunk is there; if it is, notes that somebody relies on it from now on. Stores that are
-    /// pruned by age keep it for a while then.
+    /// Whether the chunk is there; if it is, notes that somebody relies on it from now on, unless that was noted less
+    /// than [`USE_IS_NOTED_FOR`] ago. Stores that are pruned by age keep it for a while then.
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         self.exists(id, form)
     }

@@ -51,7 +51,7 @@ pub(crate) struct PruneArgs {
     #[arg(short = 'y', long, value_parser = notation::boolean)]
     pub(crate) yes: Option<bool>,
 
-    /// Keep chunks that were stored or relied upon less than this long ago [default: 24h]
+    /// Keep chunks that were stored or relied upon less than this long ago, and up to ten minutes more [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = notation::duration)]
     pub(crate) grace_period: Option<Duration>,
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::bail;
 use desync_engine::{ChunkSet, PruneOptions, prune};
 use desync_files::Durability;
-use desync_store::Listed;
+use desync_store::{Listed, USE_IS_NOTED_FOR};
 
 use crate::args::PruneArgs;
 use crate::indexes;
@@ -44,7 +44,10 @@ pub(super) fn run(args: &PruneArgs, session: &Session) -> anyhow::Result<()> {
     let options = PruneOptions {
         form: store.form(),
         keep: &keep,
-        unused_since: before(args.grace_period.unwrap_or(GRACE)),
+        unused_since: before(match args.grace_period.unwrap_or(GRACE) {
+            Duration::ZERO => Duration::ZERO,
+            grace => grace.saturating_add(USE_IS_NOTED_FOR),
+        }),
         leftovers_before: before(GRACE),
         dry_run,
     };

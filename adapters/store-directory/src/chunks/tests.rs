@@ -352,3 +352,26 @@ fn defect_33_use_is_noted() {
     assert!(fs::metadata(&path).unwrap().modified().unwrap() > long_ago);
     store.touch(&chunk(2).0, PLAIN);
 }
+
+#[test]
+fn that_somebody_relies_on_a_chunk_is_noted_again_after_a_while() {
+    let (directory, store) = host();
+    write(&store, 1).unwrap();
+    store.flush().unwrap();
+    let (id, _) = chunk(1);
+    let path = chunk_path(directory.path(), &id, PLAIN);
+    let now = SystemTime::now();
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    for (modified, is_noted) in [
+        (now - minute, false),
+        (now - USE_IS_NOTED_FOR - minute, true),
+        (SystemTime::UNIX_EPOCH, true),
+        (now + hour, true),
+    ] {
+        fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        assert!(store.rely_on(&id, PLAIN).unwrap());
+        let after = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(after.duration_since(now).unwrap_or_default() < minute && after != modified, is_noted);
+    }
+    assert!(!store.rely_on(&chunk(2).0, PLAIN).unwrap());
+}
