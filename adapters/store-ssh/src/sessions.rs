@@ -41,8 +41,24 @@ impl<S> Sessions<S> {
     }
 
     /// Makes a request over an idle session, or a new one.
-    pub(crate) fn request<T>(&self, mut ask: impl FnMut(&mut S) -> Result<T, Failure>) -> Result<T, Failure> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    pub(crate) fn request<T>(&self, ask: impl FnMut(&mut S) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.request_where(|_| true, ask)
+    }
+
+    /// Makes a request over an idle session that will do, or a new one in the place of one that will not.
+    pub(crate) fn request_where<T>(
+        &self,
+        will_do: impl Fn(&S) -> bool,
+        mut ask: impl FnMut(&mut S) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let idle = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = idle.iter().rposition(&will_do).map(|found| idle.remove(found));
+            found.or_else(|| {
+                drop(idle.pop());
+                None
+            })
+        };
         if let Some(session) = idle {
             match self.over(session, &mut ask) {
                 Err(Failure::Broken(cause)) => {

@@ -85,6 +85,23 @@ fn chunks_come_from_casync_and_from_ourselves() {
 }
 
 #[test]
+fn a_chunk_that_repeats_is_asked_of_another_session() {
+    let Some(place) = Place::new() else { return };
+    let once = &blob()[..190_000];
+    place.room.write("thrice", &[once, once, once].concat());
+    place.room.ok(&["make", "-s", "store", "thrice.caibx", "thrice"]);
+    let ids = place.room.ok_text(&["list-chunks", "thrice.caibx"]);
+    let unique: std::collections::BTreeSet<_> = ids.lines().collect();
+    assert!(unique.len() < ids.lines().count(), "nothing repeats: {ids}");
+    let store = place.url("ssh", "store");
+    let before = place.sshd.sessions();
+    let cat = place.ok("casync", &["cat", "-n", "1", "-e", "0", "-s", &store, "thrice.caibx"]);
+    assert!(cat == [once, once, once].concat());
+    // How often depends on what is still in memory.
+    assert!((1..=6).contains(&(place.sshd.sessions() - before)), "{}", place.sshd.sessions());
+}
+
+#[test]
 fn defect_37_a_missing_chunk_behind_ssh_is_absent_and_looked_for_elsewhere() {
     let Some(place) = Place::new() else { return };
     place.room.create_dir("empty");
