@@ -54,6 +54,7 @@ pub(super) fn run(args: &ExtractArgs, session: &Session) -> anyhow::Result<()> {
         in_place: args.in_place.unwrap_or(false),
         invalid_seeds: invalid_seeds(args)?,
         durability: stores.durability,
+        chunks_are_near: locations.iter().all(|location| Location::new(location).is_on_this_machine()),
         lookup_key: RandomState::new().hash_one("seed look-up"),
     };
     let cache = optional_location(args.source.cache.as_ref());

@@ -272,6 +272,8 @@ fn extract_options(durability: Durability) -> ExtractOptions {
         in_place: false,
         invalid_seeds: InvalidSeeds::Skip,
         durability,
+        // Seeds of trees have indexes.
+        chunks_are_near: false,
         lookup_key: RandomState::new().hash_one("seed look-up"),
     }
 }

@@ -61,6 +61,13 @@ impl Location {
         self.scheme_word().map_or(Scheme::Local, |(_, scheme)| scheme)
     }
 
+    /// Whether it names directories of this machine alone, be it one or a group.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        let mut members = self.0.as_encoded_bytes().split(|byte| *byte == b'|');
+        members
+            .all(|member| Self::new(String::from_utf8_lossy(member).into_owned()).scheme() == Scheme::Local)
+    }
+
     /// The scheme's word as it was given, if it is a known one.
     pub(crate) fn scheme_word(&self) -> Option<(&'static str, Scheme)> {
         let text = self.0.to_str()?;
@@ -143,6 +150,15 @@ mod tests {
             ("-", Scheme::Local),
         ] {
             assert_eq!(Location::new(text).scheme(), scheme, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_member_elsewhere_makes_a_group_far() {
+        for (text, is_near) in
+            [("/a", true), ("a|/b", true), ("a|https://host/b", false), ("ssh://h/a", false)]
+        {
+            assert_eq!(Location::new(text).is_on_this_machine(), is_near, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@
 mod assemble;
 mod attempts;
 mod pieces;
+mod samples;
 mod survey;
 
 use std::io::{self, Write};
@@ -28,6 +29,7 @@ use crate::make::MakeOptions;
 use crate::seeds::SeedFile;
 use crate::{Context, Error};
 use attempts::Extraction;
+use samples::Sampling;
 
 /// What to do about a seed whose data is not what its index says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub struct ExtractOptions {
     pub invalid_seeds: InvalidSeeds,
     /// Whether to wait until the target would survive a power cut.
     pub durability: Durability,
+    /// Whether the store's chunks are on this machine. Then a long seed without an index is left out if nothing is found
+    /// in samples of it: to cut it would take longer than it saves.
+    pub chunks_are_near: bool,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
 }
@@ -170,6 +175,13 @@ fn open_seeds(
     let make_options = cut_like(index);
     let mut open = Vec::new();
     for (number, spec) in seeds.into_iter().enumerate() {
+        let is_sampled = options.chunks_are_near && spec.index.is_none() && spec.made.is_none();
+        if is_sampled
+            && samples::find_nothing(disk, &spec.data, index, &make_options, Sampling::DEFAULT, context)?
+        {
+            log::info!("seed {} not used: samples have nothing in common", spec.data.display());
+            continue;
+        }
         let seed = SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, context)?;
         open.extend(seed);
     }

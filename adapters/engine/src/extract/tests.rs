@@ -21,6 +21,7 @@ const OPTIONS: ExtractOptions = ExtractOptions {
     in_place: false,
     invalid_seeds: InvalidSeeds::Fail,
     durability: Durability::NoSync,
+    chunks_are_near: true,
     lookup_key: 1,
 };
 const IN_PLACE: ExtractOptions = ExtractOptions { in_place: true, ..OPTIONS };

@@ -113,6 +113,7 @@ pub(crate) fn run_extract(
         in_place,
         invalid_seeds: InvalidSeeds::Fail,
         durability: Durability::Sync,
+        chunks_are_near: true,
         lookup_key: 1,
     };
     let store = store(disk, 0)?;
