@@ -40,6 +40,9 @@ struct Parts {
     /// Reading the first image, and the stored chunks of both.
     read: f64,
     stored_read: f64,
+    /// For each different chunk of the first image, asking for its file; making it as a store does, directory and all.
+    asked: f64,
+    files: f64,
     /// Bytes of the first image's chunks, and of the different ones of both.
     len: u64,
     stored_len: u64,
@@ -54,9 +57,9 @@ pub(crate) struct Bound {
     /// The system's part of it: files made, opened, synced and copied.
     pub(crate) system_seconds: f64,
     pub(crate) parts_seconds: f64,
-    /// Copying the image, or the stored chunks, out of the page cache: no part by our bounds, and yet nobody can
-    /// leave it out.
-    pub(crate) reading_seconds: f64,
+    /// Copying the image, or the stored chunks, out of the page cache, and for `make` asking for each chunk's file or
+    /// making it: no part by our bounds, and yet nobody can leave it out.
+    pub(crate) calls_seconds: f64,
     pub(crate) peak_bytes: u64,
     /// What is held: `cpu_seconds` at most so many times `parts_seconds`.
     pub(crate) limit: f64,
@@ -85,6 +88,7 @@ struct Held {
     parts: &'static str,
     limit: f64,
     seconds: fn(&Parts) -> f64,
+    calls: fn(&Parts) -> f64,
 }
 
 /// On one worker where that can be said.
@@ -94,30 +98,35 @@ const HELD: [Held; 5] = [
         parts: "scan + digest + zstd",
         limit: 1.15,
         seconds: |parts| parts.scan + parts.digest + parts.compress,
+        calls: |parts| parts.read + parts.asked + parts.files,
     },
     Held {
         job: job("make, all known", Task::Make { known: true }, Some(1)),
         parts: "scan + digest",
         limit: 1.25,
         seconds: |parts| parts.scan + parts.digest,
+        calls: |parts| parts.read + parts.asked,
     },
     Held {
         job: job("chunk", Task::Chunk, None),
         parts: "scan + digest",
         limit: 1.25,
         seconds: |parts| parts.scan + parts.digest,
+        calls: |parts| parts.read,
     },
     Held {
         job: job("verify-index", Task::VerifyIndex, Some(1)),
         parts: "digest",
         limit: 1.25,
         seconds: |parts| parts.digest,
+        calls: |parts| parts.read,
     },
     Held {
         job: job("verify", Task::Verify, Some(1)),
         parts: "zstd + digest",
         limit: 1.3,
         seconds: |parts| parts.decode + parts.decoded_digest,
+        calls: |parts| parts.stored_read,
     },
 ];
 
@@ -133,16 +142,16 @@ pub(crate) fn measure(
     let mut costs = vec![Vec::new(); HELD.len()];
     for round in 0..rounds {
         eprintln!("bounds {}/{rounds}", round + 1);
-        parts.push(measure_parts(&blobs, &place.store)?);
+        let floor = place.folder.join(format!("floor-{round}"));
+        parts.push(measure_parts(&blobs, &place.store, &floor)?);
         for (Held { job, .. }, costs) in HELD.iter().zip(&mut costs) {
             place.prepare(job)?;
             let mut command = program.command(job, place, images).context("a command of our own")?;
             costs.push(process::measure(&mut command, &place.folder)?);
         }
     }
-    let bounds = HELD.iter().zip(costs).map(|(Held { job, parts: names, limit, seconds }, costs)| {
+    let bounds = HELD.iter().zip(costs).map(|(Held { job, parts: names, limit, seconds, calls }, costs)| {
         let cpu_seconds = middle(costs.iter().map(|cost| cost.cpu.as_secs_f64())).unwrap_or(f64::NAN);
-        let reading = |parts: &Parts| if job.task == Task::Verify { parts.stored_read } else { parts.read };
         let len = if job.task == Task::Verify { parts[0].stored_len } else { parts[0].len };
         Bound {
             command: job.name,
@@ -150,7 +159,7 @@ pub(crate) fn measure(
             cpu_seconds,
             system_seconds: middle(costs.iter().map(|cost| cost.system.as_secs_f64())).unwrap_or(f64::NAN),
             parts_seconds: middle(parts.iter().map(seconds)).unwrap_or(f64::NAN),
-            reading_seconds: middle(parts.iter().map(reading)).unwrap_or(f64::NAN),
+            calls_seconds: middle(parts.iter().map(calls)).unwrap_or(f64::NAN),
             limit: *limit,
             peak_bytes: costs.iter().map(|cost| cost.peak).max().unwrap_or(0),
             gigabytes: len as f64 / cpu_seconds / 1e9,
@@ -164,13 +173,16 @@ fn read_index(path: &Path) -> anyhow::Result<Index> {
     Index::parse(&bytes, &Limits::HOST, Strictness::Strict).with_context(|| path.display().to_string())
 }
 
-/// Measures the parts over blobs and their indexes, whose chunks are all in `store`.
-fn measure_parts(blobs: &[(&PathBuf, &PathBuf)], store: &Path) -> anyhow::Result<Parts> {
+/// Measures the parts over blobs and their indexes, whose chunks are all in `store`. Makes files in `floor`, which is
+/// not there yet.
+fn measure_parts(blobs: &[(&PathBuf, &PathBuf)], store: &Path, floor: &Path) -> anyhow::Result<Parts> {
+    fs::create_dir(floor)?;
     let mut bench = Workbench {
         kernels: Kernels::detect(),
         encoder: Encoder::new(Encoder::LEVEL_DEFAULT)?,
         decoder: HostDecoder::new(&Limits::HOST),
         store,
+        floor,
         buffer: Vec::new(),
         seen: HashSet::new(),
         parts: Parts::default(),
@@ -194,6 +206,7 @@ struct Workbench<'a> {
     encoder: Encoder,
     decoder: HostDecoder,
     store: &'a Path,
+    floor: &'a Path,
     buffer: Vec<u8>,
     seen: HashSet<ChunkId>,
     parts: Parts,
@@ -232,17 +245,37 @@ impl Workbench<'_> {
             self.parts.len += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
             self.parts.digest += seconds(|| hash(&chunks));
             self.parts.scan += seconds(|| self.kernels.scan.candidates(bytes, discriminator, &mut |_| ()));
-            self.compress(&new_chunks)?;
+            self.compress(&new, &new_chunks)?;
         }
         self.decode(&new)?;
         self.buffer = buffer;
         Ok(())
     }
 
-    fn compress(&mut self, chunks: &[&[u8]]) -> anyhow::Result<()> {
-        let (mut stored, mut result) = (Vec::new(), Ok(()));
-        self.parts.compress += seconds(|| {
-            result = chunks.iter().try_for_each(|chunk| self.encoder.encode(chunk, &mut stored));
+    fn compress(&mut self, entries: &[&ChunkEntry], chunks: &[&[u8]]) -> anyhow::Result<()> {
+        let mut stored = Vec::new();
+        for (entry, chunk) in entries.iter().zip(chunks) {
+            let mut result = Ok(());
+            self.parts.compress += seconds(|| result = self.encoder.encode(chunk, &mut stored));
+            result?;
+            self.make_file(entry, &stored)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a chunk's file where it is, and makes it where it is not: what the system takes for that.
+    fn make_file(&mut self, entry: &ChunkEntry, stored: &[u8]) -> anyhow::Result<()> {
+        let name = StorageForm::Compressed.path_of(&entry.id);
+        let (kept, target) = (self.store.join(name.as_str()), self.floor.join(name.as_str()));
+        let directory = target.parent().context("a chunk lies in a directory")?;
+        let temporary = directory.join("temporary");
+        let mut result = Ok(());
+        self.parts.asked += seconds(|| drop(black_box(fs::symlink_metadata(&kept))));
+        self.parts.files += seconds(|| {
+            // Most are new; one that is there is as good.
+            let _ = fs::create_dir(directory);
+            let write = || File::create_new(&temporary)?.write_all_at(stored, 0);
+            result = write().and_then(|()| fs::rename(&temporary, &target));
         });
         Ok(result?)
     }

@@ -191,7 +191,7 @@ impl Report {
         writeln!(text, "parts that they cannot leave out, by the same libraries in another process:\n")?;
         writeln!(
             text,
-            "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with reading | GB/s | peak MiB |"
+            "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with calls | GB/s | peak MiB |"
         )?;
         writeln!(text, "|---|---:|---:|---|---:|---:|---:|---|---:|---:|---:|---:|")?;
         for bound in &self.bounds {
@@ -207,7 +207,7 @@ impl Report {
                 bound.limit,
                 if bound.is_kept() { "kept" } else { "**not kept**" },
                 bound.user_ratio(),
-                bound.cpu_seconds / (bound.parts_seconds + bound.reading_seconds),
+                bound.cpu_seconds / (bound.parts_seconds + bound.calls_seconds),
                 bound.gigabytes,
                 mebibytes(bound.peak_bytes)
             )?;
