@@ -1,15 +1,19 @@
 //! Sessions with one place: opened when needed, kept for the next request, replaced when they break.
 //!
+//! The first session is opened alone: whoever wants one meanwhile waits, and shares its failure. A wrong key is refused
+//! once then, not once for each worker, for which servers shut their doors.
+//!
 //! Invariant: a request that meets a session which broke while it was idle is made again with a new one, at
 //! once: nothing that was done is repeated by that, for all requests of stores may be repeated (test:
 //! `a_session_that_broke_while_idle_is_replaced_at_once`).
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use desync_store::{ErrorKind, Operation, StoreError};
 
 /// Why a request over a session failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// The session can no longer be used.
     Broken(String),
@@ -33,11 +37,50 @@ type Open<S> = Box<dyn Fn() -> Result<S, Failure> + Send + Sync>;
 pub(crate) struct Sessions<S> {
     idle: Mutex<Vec<S>>,
     open: Open<S>,
+    /// Whether a session was ever opened.
+    has_opened: AtomicBool,
+    /// Held while the first is opened: why that failed last.
+    first: Mutex<Option<Failure>>,
+    /// How often that failed.
+    first_failures: AtomicU32,
 }
 
 impl<S> Sessions<S> {
     pub(crate) fn new(open: impl Fn() -> Result<S, Failure> + Send + Sync + 'static) -> Self {
-        Self { idle: Mutex::default(), open: Box::new(open) }
+        Self {
+            idle: Mutex::default(),
+            open: Box::new(open),
+            has_opened: AtomicBool::new(false),
+            first: Mutex::default(),
+            first_failures: AtomicU32::new(0),
+        }
+    }
+
+    fn open(&self) -> Result<S, Failure> {
+        let failures = self.first_failures.load(Ordering::SeqCst);
+        if self.has_opened.load(Ordering::SeqCst) {
+            return (self.open)();
+        }
+        let mut last = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_opened.load(Ordering::SeqCst) {
+            drop(last);
+            return (self.open)();
+        }
+        if let Some(failure) = &*last
+            && self.first_failures.load(Ordering::SeqCst) != failures
+        {
+            // It failed while we waited.
+            return Err(failure.clone());
+        }
+        let opened = (self.open)();
+        match &opened {
+            Ok(_) => self.has_opened.store(true, Ordering::SeqCst),
+            Err(failure) => {
+                *last = Some(failure.clone());
+                self.first_failures.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        opened
     }
 
     /// Makes a request over an idle session, or a new one.
@@ -69,7 +112,7 @@ impl<S> Sessions<S> {
                 answer => return answer,
             }
         }
-        self.over((self.open)()?, &mut ask)
+        self.over(self.open()?, &mut ask)
     }
 
     fn over<T>(
@@ -88,7 +131,8 @@ impl<S> Sessions<S> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -128,5 +172,37 @@ mod tests {
         // A new session that breaks is a failure: when to try again is the retry policy's business.
         let failed = sessions.request(|_| Err::<(), _>(Failure::Broken("gone".into())));
         assert!(matches!(failed, Err(Failure::Broken(_))));
+    }
+
+    #[test]
+    fn a_login_that_fails_is_not_tried_by_every_worker() {
+        const WORKERS: u32 = 8;
+        let (opened, waiting) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (count, ready) = (Arc::clone(&opened), Arc::clone(&waiting));
+        let sessions = Sessions::<u32>::new(move || {
+            while ready.load(Ordering::SeqCst) % WORKERS != 0 {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(200));
+            match count.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => Err(Failure::Broken("permission denied".into())),
+                number => Ok(number),
+            }
+        });
+        let all_at_once = || {
+            thread::scope(|scope| {
+                let ask = || {
+                    waiting.fetch_add(1, Ordering::SeqCst);
+                    sessions.request(|_| Ok(()))
+                };
+                let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(ask)).collect();
+                workers.into_iter().map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
+            })
+        };
+        for attempt in 1..=2 {
+            assert!(all_at_once().iter().all(Result::is_err));
+            assert_eq!(opened.load(Ordering::SeqCst), attempt, "one login for all of them");
+        }
+        assert!(all_at_once().iter().all(Result::is_ok), "each has its own session then");
     }
 }
