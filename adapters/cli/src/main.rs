@@ -10,6 +10,7 @@ mod config;
 mod exit;
 mod index_stores;
 mod indexes;
+#[cfg(any(feature = "http", feature = "server", feature = "ssh"))]
 mod listing;
 mod logging;
 mod network;
@@ -33,7 +34,7 @@ use session::Session;
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().collect::<Vec<_>>();
-    let exposed = listing::hide_secrets(&arguments);
+    let exposed = hide_secrets(&arguments);
     match args::parse(arguments) {
         Ok(cli) => exit::report(run(cli, &exposed)),
         Err(Refusal::Answer(text)) => exit::report(print(&text)),
@@ -42,6 +43,15 @@ fn main() -> ExitCode {
             exit::USAGE.into()
         }
     }
+}
+
+#[cfg(any(feature = "http", feature = "server", feature = "ssh"))]
+use listing::hide_secrets;
+
+/// A program for local stores is given no secrets.
+#[cfg(not(any(feature = "http", feature = "server", feature = "ssh")))]
+const fn hide_secrets(_arguments: &[std::ffi::OsString]) -> Vec<String> {
+    Vec::new()
 }
 
 fn run(cli: args::Cli, exposed: &[String]) -> anyhow::Result<()> {

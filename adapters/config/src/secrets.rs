@@ -74,18 +74,23 @@ fn shown<T: Clone>(
     for (location, entry) in section? {
         let mut entry = entry.clone();
         hide_secrets(&mut entry);
-        let base = hide_in_url(location).into_owned();
-        let number = alike.entry(base.clone()).or_default();
-        let location = loop {
-            *number += 1;
-            let name = if *number == 1 { base.clone() } else { format!("{base} ({number})") };
-            if !shown.contains_key(&name) {
-                break name;
-            }
-        };
+        let location = name_of(location, &mut alike, &|name| shown.contains_key(name));
         shown.insert(location, entry);
     }
     Some(shown)
+}
+
+/// A location as it is shown, with a number if it looks like others, of which `alike` keeps count, or is taken.
+fn name_of(location: &str, alike: &mut BTreeMap<String, u64>, is_taken: &dyn Fn(&String) -> bool) -> String {
+    let base = hide_in_url(location).into_owned();
+    let number = alike.entry(base.clone()).or_default();
+    loop {
+        *number += 1;
+        let name = if *number == 1 { base.clone() } else { format!("{base} ({number})") };
+        if !is_taken(&name) {
+            return name;
+        }
+    }
 }
 
 fn hide(secret: &mut Option<String>) {

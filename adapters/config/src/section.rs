@@ -98,14 +98,12 @@ impl<'a> Section<'a> {
         read: impl Fn(&Section<'_>) -> Result<T, ConfigError>,
     ) -> Result<Option<BTreeMap<String, T>>, ConfigError> {
         let Some(object) = self.value(key, "an object", Value::as_object)? else { return Ok(None) };
-        object
-            .iter()
-            .map(|(name, value)| {
-                let entry = Section::new(format!("{key} \"{}\"", hide_in_url(name)), value)?;
-                Ok((name.clone(), read(&entry)?))
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
+        let mut entries = BTreeMap::new();
+        for (name, value) in object {
+            let entry = Section::new(format!("{key} \"{}\"", hide_in_url(name)), value)?;
+            entries.insert(name.clone(), read(&entry)?);
+        }
+        Ok(Some(entries))
     }
 }
 
