@@ -1,4 +1,4 @@
-//! Workers on threads, fed and drained by one coordinator.
+//! Workers on threads, fed and drained by one coordinator, which may be the only worker itself.
 //!
 //! The coordinator (the calling thread) submits jobs and takes results; it alone bounds how many are on
 //! their way, so nothing can deadlock on a full queue. Results come in the order the workers finish;
@@ -25,11 +25,25 @@ const CANCEL_POLL: Duration = Duration::from_millis(50);
 /// The coordinator's side of a set of workers that turn `J`s into `R`s.
 pub(crate) struct Pool<'a, J, R> {
     context: &'a Context<'a>,
-    jobs: Sender<(u64, J)>,
-    done: Receiver<Done<R>>,
+    hands: Hands<'a, J, R>,
     submitted: u64,
     in_flight: usize,
 }
+
+/// Who does the jobs.
+enum Hands<'a, J, R> {
+    Threads {
+        jobs: Sender<(u64, J)>,
+        done: Receiver<Done<R>>,
+    },
+    /// The coordinator itself, when it would wait.
+    Own {
+        jobs: VecDeque<(u64, J)>,
+        worker: Worker<'a, J, R>,
+    },
+}
+
+type Worker<'a, J, R> = Box<dyn FnMut(J) -> Result<R, Error> + 'a>;
 
 enum Done<R> {
     Finished(u64, Result<R, Error>),
@@ -77,7 +91,8 @@ impl<'a, J: Send, R: Send> Pool<'a, J, R> {
                 }
             }
             drop(finished);
-            let mut pool = Pool { context, jobs, done, submitted: 0, in_flight: 0 };
+            let hands = Hands::Threads { jobs, done };
+            let mut pool = Pool { context, hands, submitted: 0, in_flight: 0 };
             let result = coordinate(&mut pool);
             // Queued jobs of a finished or failed run are of no use to anybody.
             stop.store(true, Ordering::Relaxed);
@@ -85,13 +100,33 @@ impl<'a, J: Send, R: Send> Pool<'a, J, R> {
         })
     }
 
+    /// The same, but a single worker needs no thread: for coordinators that only hand out work that keeps a
+    /// processor busy. Two threads in turn wake each other, and fetch what the other has in its caches.
+    pub(crate) fn run_busy<W, T>(
+        context: &'a Context<'a>,
+        new_worker: impl Fn() -> W,
+        coordinate: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error>
+    where
+        W: FnMut(J) -> Result<R, Error> + Send + 'a,
+    {
+        if context.workers.get() > 1 {
+            return Self::run(context, new_worker, coordinate);
+        }
+        let hands = Hands::Own { jobs: VecDeque::new(), worker: Box::new(new_worker()) };
+        coordinate(&mut Pool { context, hands, submitted: 0, in_flight: 0 })
+    }
+
     /// Hands a job to the workers and returns its number: 0, 1, 2 …
     pub(crate) fn submit(&mut self, job: J) -> u64 {
         let number = self.submitted;
         self.submitted += 1;
         self.in_flight += 1;
-        // Fails only if every worker is gone, which `recv` reports.
-        let _ = self.jobs.send((number, job));
+        match &mut self.hands {
+            // Fails only if every worker is gone, which `recv` reports.
+            Hands::Threads { jobs, .. } => drop(jobs.send((number, job))),
+            Hands::Own { jobs, .. } => jobs.push_back((number, job)),
+        }
         number
     }
 
@@ -104,7 +139,14 @@ impl<'a, J: Send, R: Send> Pool<'a, J, R> {
     pub(crate) fn recv(&mut self) -> Result<(u64, R), Error> {
         loop {
             self.context.cancel.check()?;
-            match self.done.recv_timeout(CANCEL_POLL) {
+            let done = match &mut self.hands {
+                Hands::Threads { done, .. } => done.recv_timeout(CANCEL_POLL),
+                Hands::Own { jobs, worker } => match jobs.pop_front() {
+                    Some((number, job)) => Ok(Done::Finished(number, worker(job))),
+                    None => Err(RecvTimeoutError::Disconnected),
+                },
+            };
+            match done {
                 Ok(done) => return self.accept(done),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(worker_lost()),
@@ -115,7 +157,11 @@ impl<'a, J: Send, R: Send> Pool<'a, J, R> {
     /// A result that is there already, if any.
     pub(crate) fn try_recv(&mut self) -> Result<Option<(u64, R)>, Error> {
         self.context.cancel.check()?;
-        self.done.try_recv().ok().map(|done| self.accept(done)).transpose()
+        let done = match &self.hands {
+            Hands::Threads { done, .. } => done.try_recv().ok(),
+            Hands::Own { .. } => None,
+        };
+        done.map(|done| self.accept(done)).transpose()
     }
 
     fn accept(&mut self, done: Done<R>) -> Result<(u64, R), Error> {

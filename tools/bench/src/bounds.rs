@@ -1,7 +1,7 @@
 //! What commands cost beyond the work that cannot be avoided: scanning, hashing, compressing and decoding the
 //! same chunks, done by the same libraries in this process.
 //!
-//! All of it in CPU time (user and system), which says the same on a machine that others use, too; with the store
+//! All of it on one processor, in CPU time (user and system), which says the same on a machine that others use, too; with the store
 //! in memory, for what a disk's file system takes for a new file is its own (ext4: twice what tmpfs takes, and
 //! many times that once many files were removed).
 
@@ -19,6 +19,7 @@ use desync_core::format::{ChunkEntry, Index, StorageForm, Strictness};
 use desync_core::plan::ZeroChunk;
 use desync_core::{ChunkId, Limits};
 use desync_kernels::Kernels;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::jobs::{Job, Task, job};
@@ -137,6 +138,7 @@ pub(crate) fn measure(
     images: &Images,
     rounds: u32,
 ) -> anyhow::Result<Vec<Bound>> {
+    let _one = OneProcessor::pin()?;
     let blobs = [(&place.seed_index, &images.first), (&place.second_index, &images.second)];
     let mut parts = Vec::new();
     let mut costs = vec![Vec::new(); HELD.len()];
@@ -166,6 +168,31 @@ pub(crate) fn measure(
         }
     });
     Ok(bounds.collect())
+}
+
+/// Keeps this thread, and the programs that it starts, on one processor while it lives: nothing is fetched from
+/// another's caches, and programs see that they have one.
+struct OneProcessor {
+    before: CpuSet,
+}
+
+impl OneProcessor {
+    fn pin() -> anyhow::Result<Self> {
+        let before = sched_getaffinity(None)?;
+        let first = (0..CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu)).context("no processor")?;
+        let mut one = CpuSet::new();
+        one.set(first);
+        sched_setaffinity(None, &one)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        if let Err(error) = sched_setaffinity(None, &self.before) {
+            eprintln!("still on one processor: {error}");
+        }
+    }
 }
 
 fn read_index(path: &Path) -> anyhow::Result<Index> {

@@ -186,9 +186,9 @@ impl Report {
         }
         writeln!(
             text,
-            "CPU seconds (user and system) of commands on one worker, the store in memory (tmpfs), and of the"
+            "CPU seconds (user and system) of commands on one processor, the store in memory (tmpfs), and of"
         )?;
-        writeln!(text, "parts that they cannot leave out, by the same libraries in another process:\n")?;
+        writeln!(text, "the parts that they cannot leave out, by the same libraries in another process:\n")?;
         writeln!(
             text,
             "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with calls | GB/s | peak MiB |"

@@ -72,7 +72,7 @@ pub(super) fn run(
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
     let zeros_are_candidates = needs_candidates && zeros_are_candidates;
-    let stats = Pool::run(context, worker, |pool| {
+    let stats = Pool::run_busy(context, worker, |pool| {
         Coordinator {
             pool,
             blocks: Blocks::new(input, zeros_are_candidates),
