@@ -84,8 +84,8 @@ pub(super) struct Block {
     spare: Spare,
 }
 
-/// Buffers of blocks that are gone. They are full of old bytes, which need not be cleared.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+/// Buffers that nobody uses now. Those of blocks are full of old bytes, which need not be cleared.
+pub(super) type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Block {
     /// A block without fresh bytes, and with any bytes as those carried over.

@@ -4,11 +4,11 @@
 //! index's null chunk, be it of a gap or of zeros that were read, needs no bytes at all.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
 
-use super::blocks::{Block, Stretch};
+use super::blocks::{Block, Spare, Stretch};
 use crate::zeros::are_zeros;
 
 /// The bytes of one chunk.
@@ -16,14 +16,34 @@ pub(super) enum ChunkBytes {
     /// Part of a block: a range of its fresh bytes.
     Slice(Arc<Block>, Range<usize>),
     /// Bytes of several stretches, copied together.
-    Joined(Vec<u8>),
+    Joined(Joined),
+}
+
+/// Bytes whose buffer is used again: given back to the system and taken anew, it would be cleared each time.
+pub(super) struct Joined {
+    bytes: Vec<u8>,
+    spare: Spare,
+}
+
+impl From<Vec<u8>> for Joined {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, spare: Spare::default() }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.bytes);
+        buffer.clear();
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
 }
 
 impl AsRef<[u8]> for ChunkBytes {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Slice(block, range) => &block.fresh()[range.clone()],
-            Self::Joined(bytes) => bytes,
+            Self::Joined(joined) => &joined.bytes,
         }
     }
 }
@@ -44,11 +64,13 @@ pub(super) struct Cutter {
     held: Vec<u8>,
     /// Offset of the end of the last stretch.
     position: u64,
+    spare: Spare,
 }
 
 impl Cutter {
     pub(super) fn new(sizes: ChunkSizes, rule: CutRule) -> Self {
-        Self { chooser: CutChooser::new(&sizes, rule), null_len: sizes.max(), held: Vec::new(), position: 0 }
+        let chooser = CutChooser::new(&sizes, rule);
+        Self { chooser, null_len: sizes.max(), held: Vec::new(), position: 0, spare: Spare::default() }
     }
 
     /// Whether stretches must be scanned before they are pushed.
@@ -77,8 +99,8 @@ impl Cutter {
 
     /// The last chunk, if bytes are left.
     pub(super) fn finish(&mut self) -> Option<Cut> {
-        let bytes = std::mem::take(&mut self.held);
-        (!bytes.is_empty()).then_some(Cut { end: self.position, bytes: Some(ChunkBytes::Joined(bytes)) })
+        let is_left = !self.held.is_empty();
+        is_left.then(|| Cut { end: self.position, bytes: Some(self.joined()) })
     }
 
     /// The bytes of a chunk: those held, then `range` of the stretch that starts at `start`.
@@ -93,7 +115,14 @@ impl Cutter {
             }
         }
         self.hold(stretch, start, range);
-        Some(ChunkBytes::Joined(std::mem::take(&mut self.held)))
+        Some(self.joined())
+    }
+
+    /// The bytes held.
+    fn joined(&mut self) -> ChunkBytes {
+        let next = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let bytes = std::mem::replace(&mut self.held, next);
+        ChunkBytes::Joined(Joined { bytes, spare: Arc::clone(&self.spare) })
     }
 
     fn is_null(&self, bytes: &[u8]) -> bool {

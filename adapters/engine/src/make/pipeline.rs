@@ -238,7 +238,7 @@ impl Coordinator<'_, '_> {
             None if self.null_kept => self.names.insert(number, self.null_id),
             None => {
                 self.null_kept = true;
-                self.keep(number, ChunkBytes::Joined(vec![0; self.options.sizes.max() as usize]));
+                self.keep(number, ChunkBytes::Joined(vec![0; self.options.sizes.max() as usize].into()));
             }
         }
     }
