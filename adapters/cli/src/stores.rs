@@ -20,7 +20,6 @@ use desync_store_directory::DirectoryStore;
 use crate::config::retry_policy;
 use crate::session::Session;
 use crate::settings::{Encryption, EncryptionError, Location, Scheme};
-use crate::system;
 
 /// Which backend serves which scheme.
 const KINDS: &[(Scheme, OpenBackend)] = &[
@@ -137,8 +136,9 @@ impl Stores<'_> {
         if Path::new(text).is_dir() {
             return Ok(Arc::new(self.single(&Location::new(text))?.chunks));
         }
-        let members = split(text)
-            .map(|member| Ok(Arc::new(self.single(&Location::new(member))?.chunks) as SharedStore))
+        let members = Location::new(text)
+            .members()
+            .map(|member| Ok(Arc::new(self.single(&member)?.chunks) as SharedStore))
             .collect::<anyhow::Result<Vec<_>>>()?;
         match <[_; 1]>::try_from(members) {
             Ok([only]) => Ok(only),
@@ -185,11 +185,6 @@ pub(crate) fn and_flush<T>(store: &dyn ChunkStore, done: anyhow::Result<T>) -> a
 fn not_built_in(location: &Location) -> anyhow::Error {
     let word = location.scheme_word().map_or("", |(word, _)| word);
     anyhow!("store '{location}': stores of scheme {word} are not built in")
-}
-
-/// The texts between the `|`.
-fn split(text: &OsString) -> impl Iterator<Item = OsString> + '_ {
-    system::bytes(text).split(|b| *b == b'|').map(system::word_of)
 }
 
 fn open_directory(

@@ -61,11 +61,14 @@ impl Location {
         self.scheme_word().map_or(Scheme::Local, |(_, scheme)| scheme)
     }
 
+    /// The members of a group, or itself: the texts between the `|`.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Self> + '_ {
+        system::bytes(&self.0).split(|byte| *byte == b'|').map(system::word_of).map(Self)
+    }
+
     /// Whether it names directories of this machine alone, be it one or a group.
     pub(crate) fn is_on_this_machine(&self) -> bool {
-        let mut members = self.0.as_encoded_bytes().split(|byte| *byte == b'|');
-        members
-            .all(|member| Self::new(String::from_utf8_lossy(member).into_owned()).scheme() == Scheme::Local)
+        self.members().all(|member| member.scheme() == Scheme::Local)
     }
 
     /// The scheme's word as it was given, if it is a known one.

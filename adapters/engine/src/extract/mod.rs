@@ -175,8 +175,8 @@ fn open_seeds(
     let make_options = cut_like(index);
     let mut open = Vec::new();
     for (number, spec) in seeds.into_iter().enumerate() {
-        let is_sampled = options.chunks_are_near && spec.index.is_none() && spec.made.is_none();
-        if is_sampled
+        if options.chunks_are_near
+            && spec.index.is_none()
             && samples::find_nothing(disk, &spec.data, index, &make_options, Sampling::DEFAULT, context)?
         {
             log::info!("seed {} not used: samples have nothing in common", spec.data.display());

@@ -174,6 +174,14 @@ impl<'a> Blocks<'a> {
         }
     }
 
+    /// To be called once all blocks are read: notices a file that changed its length while the workers read the last.
+    pub(super) fn check_end(&mut self) -> Result<(), Error> {
+        if self.reader.is_some() {
+            self.input.pass(1)?;
+        }
+        Ok(())
+    }
+
     fn read_block(&mut self) -> Result<Option<Planned>, Error> {
         let mut block = Block::new(self.position, self.carry.len(), &self.spare);
         block.buffer[CARRY_LEN - self.carry.len()..CARRY_LEN].copy_from_slice(&self.carry);

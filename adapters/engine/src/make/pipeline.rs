@@ -186,6 +186,7 @@ impl Coordinator<'_, '_> {
         while self.pool.in_flight() > 0 {
             self.wait()?;
         }
+        self.blocks.check_end()?;
         self.emit()?;
         Ok(self.stats)
     }

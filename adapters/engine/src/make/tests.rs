@@ -174,6 +174,44 @@ fn zeros_that_are_read_are_cut_like_holes() {
     assert_eq!(run(&mut &zeros[..], &options, 2).0.items, oracle(&zeros, &options));
 }
 
+/// A file that grows while the workers read what was its last block: its end is no end when it is looked for again.
+struct Growing<'a> {
+    placed: Placed<'a>,
+    ends: u32,
+}
+
+impl Extents for Growing<'_> {
+    fn blob_len(&self) -> Option<u64> {
+        None
+    }
+
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Option<Extent>, Error> {
+        self.placed.next(buffer)
+    }
+
+    fn reader(&self) -> Option<Arc<dyn ReadAt>> {
+        self.placed.reader()
+    }
+
+    fn pass(&mut self, len_max: usize) -> Result<Option<Extent>, Error> {
+        let extent = self.placed.pass(len_max)?;
+        self.ends += u32::from(extent.is_none());
+        if self.ends > 1 { Err(Error::Unsupported("it has grown".into())) } else { Ok(extent) }
+    }
+}
+
+#[test]
+fn a_file_that_grows_while_its_last_block_is_read_is_noticed() {
+    let blob = desync_test_kit::prng(3 << 20, 5);
+    let holey = Holey { bytes: &blob, piece: usize::MAX, hole_len_min: usize::MAX };
+    let placed = Placed { holey, reader: Arc::new(Bytes(blob.clone())) };
+    let mut input = Growing { placed, ends: 0 };
+    let result = crate::testing::with_context(2, |context, _| {
+        make(&mut input, None, &MakeOptions::default(), &mut None, context)
+    });
+    assert_eq!(result.unwrap_err().to_string(), "it has grown");
+}
+
 /// A hole of many gigabytes, which no oracle could read.
 struct Sparse(u64, bool);
 
