@@ -146,7 +146,7 @@ mod tests {
             self.asked.lock().unwrap().push(("unverified", wanted.id));
             let chunk = self.inner.get_unverified(wanted)?;
             let form = desync_core::format::StorageForm::Compressed;
-            let other = Chunk::from_stored(wanted.id, form, Arc::from(&b"anything"[..]));
+            let other = Chunk::from_stored(wanted.id, form, b"anything"[..].into());
             Ok(if *wanted == self.damaged { other } else { chunk })
         }
         fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {

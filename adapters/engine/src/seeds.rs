@@ -13,6 +13,7 @@ use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::Lookup;
 use desync_core::{DigestKind, VerifiedChunk};
 use desync_files::{Disk, Seed, TargetHandle};
+use desync_store::Bytes;
 
 use crate::context::WithPhase;
 use crate::make::{FileInput, MakeOptions, make};
@@ -148,10 +149,10 @@ impl SeedFile {
         start: u64,
         entry: &ChunkEntry,
         digest: DigestKind,
-    ) -> Result<VerifiedChunk<Arc<[u8]>>, Error> {
+    ) -> Result<VerifiedChunk<Bytes>, Error> {
         let mut bytes = vec![0; entry.len() as usize];
         self.data().read(start, &mut bytes).map_err(Error::file("read seed", &self.path))?;
-        VerifiedChunk::check(digest, entry.id, Arc::from(bytes)).map_err(|_| self.invalid())
+        VerifiedChunk::check(digest, entry.id, Bytes::from(bytes)).map_err(|_| self.invalid())
     }
 }
 

@@ -78,6 +78,12 @@ pub trait Disk: Send + Sync {
     /// whatever it is.
     fn open_nofollow(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
+    /// The bytes of a regular file that `path` itself names, `len_max` at most, if all of that is in memory:
+    /// never waits for a disk. `None` if it is not, and where the system cannot say; then nothing is known.
+    fn read_cached(&self, _path: &Path, _len_max: u64) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Opens an existing file or device for reading and writing, or creates a file (0666 less umask).
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 

@@ -2,14 +2,12 @@
 //!
 //! Stored bytes that will do are handed on untouched; anything else is decoded and compressed anew.
 
-use std::sync::Arc;
-
 use desync_codec::{CipherError, Compression, EncodeError, Encoder, Format, HostDecoder};
 use desync_core::Limits;
 use desync_core::codec::zstd::Frame;
 use desync_core::codec::{DecodeError, Decoder as _};
 use desync_core::format::StorageForm;
-use desync_store::Chunk;
+use desync_store::{Bytes, Chunk};
 
 /// What a peer can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +43,11 @@ impl Former {
     }
 
     /// The bytes of a chunk in a form.
-    pub(crate) fn bring(&mut self, chunk: &Chunk, form: Form) -> Result<Arc<[u8]>, FormError> {
+    pub(crate) fn bring(&mut self, chunk: &Chunk, form: Form) -> Result<Bytes, FormError> {
         let chunk = &chunk.decrypted()?;
         let stored = chunk.stored_as(StorageForm::Compressed);
         if let Some(stored) = stored.filter(|stored| is_readable(stored, form)) {
-            return Ok(Arc::clone(stored));
+            return Ok(stored.clone());
         }
         let plain = self.plain(chunk)?;
         let compression = match form {
@@ -62,12 +60,12 @@ impl Former {
         Ok(frame.into())
     }
 
-    fn plain(&mut self, chunk: &Chunk) -> Result<Arc<[u8]>, DecodeError> {
+    fn plain(&mut self, chunk: &Chunk) -> Result<Bytes, DecodeError> {
         if let Some(plain) = chunk.plain() {
             return Ok(plain.clone().into_bytes().into_own());
         }
         if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
-            return if plain.is_empty() { Err(DecodeError::Empty) } else { Ok(Arc::clone(plain)) };
+            return if plain.is_empty() { Err(DecodeError::Empty) } else { Ok(plain.clone()) };
         }
         let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
         let mut plain = Vec::new();
@@ -111,7 +109,7 @@ mod tests {
         Encoder::with(Compression::DEFAULT).unwrap().encode(plain, &mut frame).unwrap();
         let chunks = [
             Chunk::from_stored(id, StorageForm::Compressed, frame.clone().into()),
-            Chunk::from_stored(id, StorageForm::Plain, plain.into()),
+            Chunk::from_stored(id, StorageForm::Plain, plain.to_vec().into()),
         ];
         let mut former = Former::new();
         for chunk in &chunks {

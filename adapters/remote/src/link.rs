@@ -4,13 +4,12 @@
 //! What is handed out was verified by the store, so that a device is not sent damaged bytes over a slow line.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::format::{IndexHeader, StorageForm};
 use desync_core::protocol::link::{Answer, Ask, LINK_VERSION, LinkServer, Question};
 use desync_core::{ChunkId, DigestKind};
-use desync_store::{ChunkStore, ErrorKind};
+use desync_store::{Bytes, ChunkStore, ErrorKind};
 
 use crate::form::{Form, Former};
 
@@ -44,7 +43,7 @@ pub struct LinkHost<'a> {
 struct Prepared {
     id: ChunkId,
     form: Form,
-    bytes: Arc<[u8]>,
+    bytes: Bytes,
 }
 
 impl<'a> LinkHost<'a> {
@@ -111,13 +110,13 @@ impl<'a> LinkHost<'a> {
     }
 
     /// A chunk in a form the device can read; or what to answer instead.
-    fn chunk(&mut self, id: ChunkId, window_log: u8) -> Result<(Arc<[u8]>, StorageForm), Answer<'static>> {
+    fn chunk(&mut self, id: ChunkId, window_log: u8) -> Result<(Bytes, StorageForm), Answer<'static>> {
         let (form, stored_form) = match window_log {
             0 => (Form::Plain, StorageForm::Plain),
             log => (Form::ZstdWindow(log), StorageForm::Compressed),
         };
         if let Some(last) = self.last.as_ref().filter(|last| last.id == id && last.form == form) {
-            return Ok((Arc::clone(&last.bytes), stored_form));
+            return Ok((last.bytes.clone(), stored_form));
         }
         let wanted = Wanted { id, digest: self.digest, len: WantedLen::AtMost(self.chunk_len_max) };
         let chunk = self.store.get(&wanted).map_err(|error| {
@@ -128,7 +127,7 @@ impl<'a> LinkHost<'a> {
             log::warn!("chunk {id}: {error}");
             Answer::Failed
         })?;
-        self.last = Some(Prepared { id, form, bytes: Arc::clone(&bytes) });
+        self.last = Some(Prepared { id, form, bytes: bytes.clone() });
         Ok((bytes, stored_form))
     }
 }

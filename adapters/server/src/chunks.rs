@@ -50,8 +50,14 @@ impl ChunkSite {
     }
 
     async fn get(self: &Arc<Self>, id: ChunkId, headers: &HeaderMap) -> Response<Body> {
-        let site = Arc::clone(self);
-        match calls::blocking(move || site.read(&id)).await {
+        let read = match self.read_at_once(&id) {
+            Some(bytes) => Ok(bytes),
+            None => {
+                let site = Arc::clone(self);
+                calls::blocking(move || site.read(&id)).await
+            }
+        };
+        match read {
             Ok(bytes) => {
                 let etag =
                     format!("\"{}-{:x}-{:08x}\"", &id.to_hex()[..16], bytes.len(), crc32fast::hash(&bytes));
@@ -67,12 +73,19 @@ impl ChunkSite {
         }
     }
 
+    /// The bytes of a chunk that go over the wire as they are stored, if they are in memory: handing such requests to
+    /// another thread and back would cost more than the rest of them.
+    fn read_at_once(&self, id: &ChunkId) -> Option<Bytes> {
+        let chunk = self.store.get_at_once(&wanted(id, *self.digests.first()?))?;
+        chunk.stored_as(self.wire.form()).cloned()
+    }
+
     /// The bytes of a chunk as they go over the wire.
     fn read(&self, id: &ChunkId) -> Result<Bytes, ReadError> {
         let chunk = self.fetch(id)?;
         let converted = self.wire.convert(&chunk);
         let converted = converted.map_err(|error| ReadError::Other(format!("chunk {id}: {error}")))?;
-        Ok(Bytes::from_owner(converted.into_shared()))
+        Ok(converted.into_shared())
     }
 
     /// The chunk by whichever digest names it, where the store verifies.
@@ -110,15 +123,15 @@ impl ChunkSite {
             }
         };
         let site = Arc::clone(self);
-        match calls::blocking(move || site.write(id, &body.bytes)).await {
+        match calls::blocking(move || site.write(id, body.bytes.into())).await {
             Ok(()) => answer::empty(StatusCode::OK),
             Err(WriteError::Invalid(cause)) => answer::text(StatusCode::BAD_REQUEST, cause),
             Err(WriteError::Store(cause)) => answer::internal_error(cause),
         }
     }
 
-    fn write(&self, id: ChunkId, body: &[u8]) -> Result<(), WriteError> {
-        let mut chunk = Chunk::from_stored(id, self.wire.form(), body.into()).with_cipher(self.wire.cipher());
+    fn write(&self, id: ChunkId, body: Bytes) -> Result<(), WriteError> {
+        let mut chunk = Chunk::from_stored(id, self.wire.form(), body).with_cipher(self.wire.cipher());
         if self.verify_writes {
             chunk = self.verified(chunk)?;
         }

@@ -172,6 +172,10 @@ impl Backend for DirectoryStore {
         })
     }
 
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
+        self.disk.read_cached(&chunk_path(&self.directory, id, form), len_max)
+    }
+
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         Ok(self.batches.find(&(*id, form)).is_some() || self.find(id, form)?.is_some())
     }

@@ -51,20 +51,36 @@ impl Budget {
     /// # Errors
     /// [`ErrorKind::OverBudget`] if fewer are left.
     pub fn reserve(self: &Arc<Self>, bytes: u64, store: &str) -> Result<Reservation, StoreError> {
-        let mut reservation = Reservation { budget: Arc::clone(self), unused: 0 };
-        if self.limit.is_some() {
+        let mut unused = 0;
+        if let Some(limit) = self.limit {
             let mut state = self.state();
             while state.left < bytes && state.left + state.aside >= bytes {
                 state = self.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            drop(state);
-            reservation.add(bytes, store)?;
+            // Under the same lock: whoever came between would take what was waited for.
+            state.set_aside(bytes, limit, store)?;
+            unused = bytes;
         }
-        Ok(reservation)
+        Ok(Reservation { budget: Arc::clone(self), unused })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn set_aside(&mut self, bytes: u64, limit: u64, store: &str) -> Result<(), StoreError> {
+        let left = self.left;
+        if left < bytes {
+            let cause = format_args!(
+                "the download budget of {limit} bytes (--max-download) has {left} left, and up to {bytes} are needed"
+            );
+            return Err(StoreError::new(ErrorKind::OverBudget, Operation::Get, store, cause));
+        }
+        self.left -= bytes;
+        self.aside += bytes;
+        Ok(())
     }
 }
 
@@ -75,16 +91,7 @@ impl Reservation {
     /// As [`Budget::reserve`].
     pub fn add(&mut self, bytes: u64, store: &str) -> Result<(), StoreError> {
         let Some(limit) = self.budget.limit else { return Ok(()) };
-        let mut state = self.budget.state();
-        if state.left < bytes {
-            let left = state.left;
-            let cause = format_args!(
-                "the download budget of {limit} bytes (--max-download) has {left} left, and up to {bytes} are needed"
-            );
-            return Err(StoreError::new(ErrorKind::OverBudget, Operation::Get, store, cause));
-        }
-        state.left -= bytes;
-        state.aside += bytes;
+        self.budget.state().set_aside(bytes, limit, store)?;
         self.unused += bytes;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use desync_codec::{ChunkCipher, CipherError};
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, VerifiedChunk};
@@ -22,7 +23,7 @@ pub struct Chunk {
 #[derive(Clone, Debug)]
 struct Stored {
     form: StorageForm,
-    bytes: Arc<[u8]>,
+    bytes: Bytes,
     /// What opens them, if they are encrypted.
     cipher: Option<Arc<ChunkCipher>>,
 }
@@ -36,7 +37,7 @@ impl Chunk {
 
     /// Bytes as a store keeps them, not verified: they may be anything.
     #[must_use]
-    pub fn from_stored(id: ChunkId, form: StorageForm, bytes: Arc<[u8]>) -> Self {
+    pub fn from_stored(id: ChunkId, form: StorageForm, bytes: Bytes) -> Self {
         Self { id, stored: Some(Stored { form, bytes, cipher: None }), plain: None }
     }
 
@@ -68,7 +69,7 @@ impl Chunk {
 
     /// The bytes some store kept, if they are in this form.
     #[must_use]
-    pub fn stored_as(&self, form: StorageForm) -> Option<&Arc<[u8]>> {
+    pub fn stored_as(&self, form: StorageForm) -> Option<&Bytes> {
         self.stored.as_ref().filter(|stored| stored.form == form).map(|stored| &stored.bytes)
     }
 

@@ -6,6 +6,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use desync_codec::{ChunkCipher, CipherError, Compression, EncodeError, Encoder};
 use desync_core::Limits;
 use desync_core::codec::zstd::Frame;
@@ -58,11 +59,11 @@ impl ConvertError {
 }
 
 /// Bytes in the form that was asked for.
-pub struct Converted<'c>(Bytes<'c>);
+pub struct Converted<'c>(Kind<'c>);
 
-enum Bytes<'c> {
+enum Kind<'c> {
     /// Some store had them so.
-    Kept(Arc<[u8]>),
+    Kept(Bytes),
     /// They are the plain ones.
     Plain(PlainBytes),
     Encoded(Loan<'c, Encoding>),
@@ -73,10 +74,10 @@ impl Deref for Converted<'_> {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Bytes::Kept(bytes) => bytes,
-            Bytes::Plain(bytes) => bytes.as_ref(),
-            Bytes::Encoded(encoding) => &encoding.stored,
-            Bytes::Sealed(bytes) => bytes,
+            Kind::Kept(bytes) => bytes,
+            Kind::Plain(bytes) => bytes.as_ref(),
+            Kind::Encoded(encoding) => &encoding.stored,
+            Kind::Sealed(bytes) => bytes,
         }
     }
 }
@@ -84,12 +85,12 @@ impl Deref for Converted<'_> {
 impl Converted<'_> {
     /// The bytes to keep. Bytes that passed untouched are shared, not copied.
     #[must_use]
-    pub fn into_shared(self) -> Arc<[u8]> {
+    pub fn into_shared(self) -> Bytes {
         match self.0 {
-            Bytes::Kept(bytes) => bytes,
-            Bytes::Plain(bytes) => bytes.into_own(),
-            Bytes::Encoded(encoding) => Arc::from(&encoding.stored[..]),
-            Bytes::Sealed(bytes) => bytes.into(),
+            Kind::Kept(bytes) => bytes,
+            Kind::Plain(bytes) => bytes.into_own(),
+            Kind::Encoded(encoding) => Bytes::copy_from_slice(&encoding.stored),
+            Kind::Sealed(bytes) => bytes.into(),
         }
     }
 }
@@ -123,12 +124,12 @@ impl Converter {
         if let Some(stored) = chunk.stored_as(form)
             && (!self.bounds_windows() || self.cipher.is_none() && self.fits_window(stored))
         {
-            return Ok(Converted(Bytes::Kept(Arc::clone(stored))));
+            return Ok(Converted(Kind::Kept(stored.clone())));
         }
         let inner = self.inner(chunk, form.decrypted())?;
         match &self.cipher {
             None => Ok(inner),
-            Some(cipher) => Ok(Converted(Bytes::Sealed(cipher.seal(&inner).map_err(ConvertError::Seal)?))),
+            Some(cipher) => Ok(Converted(Kind::Sealed(cipher.seal(&inner).map_err(ConvertError::Seal)?))),
         }
     }
 
@@ -137,21 +138,21 @@ impl Converter {
         if chunk.stored_form().is_some_and(|stored| stored.decrypted() == form) {
             let decrypted = chunk.decrypted().map_err(OpenError::from)?;
             if let Some(stored) = decrypted.stored_as(form).filter(|stored| self.fits_window(stored)) {
-                return Ok(Converted(Bytes::Kept(Arc::clone(stored))));
+                return Ok(Converted(Kind::Kept(stored.clone())));
             }
         }
         let plain = match chunk.plain() {
             Some(plain) => plain.clone().into_bytes(),
             None => self.opener.decode(chunk, Limits::HOST.chunk_len_max)?.into(),
         };
-        if self.compressed { Ok(self.encode(plain.as_ref())?) } else { Ok(Converted(Bytes::Plain(plain))) }
+        if self.compressed { Ok(self.encode(plain.as_ref())?) } else { Ok(Converted(Kind::Plain(plain))) }
     }
 
     fn encode(&self, plain: &[u8]) -> Result<Converted<'_>, EncodeError> {
         let mut encoding = self.encoders.lend(|| Encoding::new(self.compression))?;
         let Encoding { encoder, stored } = &mut *encoding;
         encoder.encode(plain, stored)?;
-        Ok(Converted(Bytes::Encoded(encoding)))
+        Ok(Converted(Kind::Encoded(encoding)))
     }
 
     const fn bounds_windows(&self) -> bool {

@@ -48,6 +48,10 @@ impl<S: ChunkStore> ChunkStore for Dedup<S> {
         self.unverified.share(key(wanted), || self.store.get_unverified(wanted))
     }
 
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        self.store.get_at_once(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.lookups.share(*id, || self.store.has(id))
     }

@@ -109,6 +109,12 @@ impl ChunkStore for Failover {
         self.request(|store| store.get_unverified(wanted))
     }
 
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        // While another member serves, the first may be due to be tried: that is for requests that may wait.
+        let is_first = self.state().away_since.is_none();
+        self.members.first().filter(|_| is_first)?.get_at_once(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.request(|store| store.has(id))
     }
@@ -198,5 +204,16 @@ mod tests {
             }
         });
         assert_eq!(members[2].gets(), 0, "somebody moved on from a member that works");
+    }
+
+    #[test]
+    fn only_the_preferred_member_answers_at_once() {
+        let (group, members, _) = group();
+        assert!(group.get_at_once(&wanted(b"x")).is_some());
+        members[0].fail_with(ErrorKind::Permanent);
+        assert!(group.get_at_once(&wanted(b"x")).is_none(), "it has nothing at once");
+        group.get(&wanted(b"x")).unwrap();
+        members[0].heal();
+        assert!(group.get_at_once(&wanted(b"x")).is_none(), "another one is active");
     }
 }

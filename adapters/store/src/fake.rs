@@ -136,6 +136,11 @@ impl ChunkStore for FakeStore {
         found.ok_or_else(|| StoreError::missing(Operation::Get, &self.name, &wanted.id))
     }
 
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        self.check(&self.failure, Operation::Get).ok()?;
+        self.chunks.lock().unwrap().get(&wanted.id).cloned()
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.has.fetch_add(1, Ordering::SeqCst);
         let delay = *self.delay.lock().unwrap();

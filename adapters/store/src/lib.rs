@@ -33,6 +33,7 @@ mod traits;
 mod write_once;
 
 pub use budget::{Budget, Reservation};
+pub use bytes::Bytes;
 pub use cache::{Cache, CacheRepair};
 pub use chunk::Chunk;
 pub use converter::{ConvertError, Converted, Converter};

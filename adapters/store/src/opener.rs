@@ -7,6 +7,7 @@ use core::convert::Infallible;
 use core::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use desync_codec::{CipherError, HostDecoder};
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::codec::{DecodeError, Decoder as _};
@@ -34,10 +35,9 @@ pub struct Opener {
     scratch: Pool<Scratch>,
 }
 
-/// A decoder and the buffer it decodes into.
+/// A decoder and what it decoded into last.
 struct Scratch {
     decoder: HostDecoder,
-    plain: Vec<u8>,
     /// What the last chunks were decoded into that were opened together.
     arena: Option<Arc<Vec<u8>>>,
 }
@@ -47,7 +47,7 @@ enum Place {
     /// They are verified: somebody did that before.
     Verified(VerifiedChunk<PlainBytes>),
     /// In a buffer of their own.
-    Whole(Arc<[u8]>),
+    Whole(Bytes),
     /// In the arena.
     Part(Range<usize>),
 }
@@ -65,7 +65,7 @@ impl Place {
 
 impl Scratch {
     fn new() -> Self {
-        Self { decoder: HostDecoder::new(&Limits::HOST), plain: Vec::new(), arena: None }
+        Self { decoder: HostDecoder::new(&Limits::HOST), arena: None }
     }
 }
 
@@ -124,7 +124,7 @@ impl Opener {
         scratch.arena = Some(Arc::clone(&arena));
         let decoded = chunks.iter().zip(&places).filter_map(|((_, wanted), place)| match place {
             Ok(Place::Part(range)) => Some((wanted.id, PlainBytes::part(Arc::clone(&arena), range.clone()))),
-            Ok(Place::Whole(bytes)) => Some((wanted.id, Arc::clone(bytes).into())),
+            Ok(Place::Whole(bytes)) => Some((wanted.id, bytes.clone().into())),
             Ok(Place::Verified(_)) | Err(_) => None,
         });
         let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
@@ -137,7 +137,7 @@ impl Opener {
     }
 
     /// The plain bytes of a chunk, of a length that is wanted, not verified.
-    fn plain_bytes(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> Result<Arc<[u8]>, StoreError> {
+    fn plain_bytes(&self, chunk: &Chunk, wanted: &Wanted, store: &str) -> Result<Bytes, StoreError> {
         let decoded = self.decode(chunk, wanted.len.max());
         let bytes = decoded.map_err(|error| refused(error, wanted, store))?;
         check_len(wanted, store, &bytes)?;
@@ -145,19 +145,18 @@ impl Opener {
     }
 
     /// The plain bytes of a chunk, not verified, `len_max` at most.
-    pub(crate) fn decode(&self, chunk: &Chunk, len_max: u64) -> Result<Arc<[u8]>, OpenError> {
+    pub(crate) fn decode(&self, chunk: &Chunk, len_max: u64) -> Result<Bytes, OpenError> {
         if chunk.stored_form().is_some_and(|form| form.key().is_some()) {
             return self.decode(&chunk.decrypted()?, len_max);
         }
         if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
             check_plain(plain, len_max)?;
-            return Ok(Arc::clone(plain));
+            return Ok(plain.clone());
         }
         let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
-        let mut scratch = self.lend();
-        let Scratch { decoder, plain, .. } = &mut *scratch;
-        decoder.decode(stored, len_max, plain)?;
-        Ok(Arc::from(&plain[..]))
+        let mut plain = Vec::new();
+        self.lend().decoder.decode(stored, len_max, &mut plain)?;
+        Ok(plain.into())
     }
 
     fn lend(&self) -> Loan<'_, Scratch> {
@@ -182,7 +181,7 @@ fn place(
     }
     if let Some(plain) = chunk.stored_as(StorageForm::Plain) {
         check_plain(plain, len_max)?;
-        return Ok(Place::Whole(Arc::clone(plain)));
+        return Ok(Place::Whole(plain.clone()));
     }
     let stored = chunk.stored_as(StorageForm::Compressed).ok_or(DecodeError::Empty)?;
     let room =
@@ -234,7 +233,7 @@ mod tests {
 
     fn stored(name: &[u8], bytes: &[u8]) -> (Chunk, Wanted) {
         let wanted = wanted(name);
-        (Chunk::from_stored(wanted.id, StorageForm::Plain, Arc::from(bytes)), wanted)
+        (Chunk::from_stored(wanted.id, StorageForm::Plain, Bytes::copy_from_slice(bytes)), wanted)
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use core::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 /// Plain bytes that threads can share: a buffer of their own, or a part of one that they share with others.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PlainBytes(Kind);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Kind {
-    Whole(Arc<[u8]>),
+    Whole(Bytes),
     Part(Arc<Vec<u8>>, Range<usize>),
 }
 
@@ -21,23 +23,23 @@ impl PlainBytes {
 
     /// A buffer of their own, for who keeps them for long: a part would keep all the others, too.
     #[must_use]
-    pub fn into_own(self) -> Arc<[u8]> {
+    pub fn into_own(self) -> Bytes {
         match self.0 {
             Kind::Whole(bytes) => bytes,
-            Kind::Part(arena, range) => Arc::from(&arena[range]),
+            Kind::Part(arena, range) => Bytes::copy_from_slice(&arena[range]),
         }
     }
 }
 
-impl From<Arc<[u8]>> for PlainBytes {
-    fn from(whole: Arc<[u8]>) -> Self {
+impl From<Bytes> for PlainBytes {
+    fn from(whole: Bytes) -> Self {
         Self(Kind::Whole(whole))
     }
 }
 
 impl From<&[u8]> for PlainBytes {
     fn from(bytes: &[u8]) -> Self {
-        Self(Kind::Whole(bytes.into()))
+        Self(Kind::Whole(Bytes::copy_from_slice(bytes)))
     }
 }
 

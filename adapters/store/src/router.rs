@@ -57,6 +57,11 @@ impl ChunkStore for Router {
         self.first_answer(wanted, |store| store.get_unverified(wanted))
     }
 
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        // What the first does not have at once it may have all the same.
+        self.stores.first()?.get_at_once(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         for store in &self.stores {
             if store.has(id)? {
@@ -119,6 +124,15 @@ mod tests {
         assert_eq!(both.get(&wanted(b"b")).unwrap().plain().unwrap().bytes(), b"b");
         let alone = router(&[&first, &FakeStore::new("empty")]);
         assert_eq!(alone.get(&wanted(b"b")).unwrap_err().kind, ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn only_the_first_store_answers_at_once() {
+        let (first, second) = (FakeStore::with("first", &[b"a"]), FakeStore::with("second", &[b"a", b"b"]));
+        let router = router(&[&first, &second]);
+        assert_eq!(router.get_at_once(&wanted(b"a")).unwrap().id(), wanted(b"a").id);
+        assert!(router.get_at_once(&wanted(b"b")).is_none());
+        assert!(Router::new(Vec::new()).get_at_once(&wanted(b"a")).is_none());
     }
 
     #[test]

@@ -57,6 +57,10 @@ impl ChunkStore for Swap {
         self.current().0.get_unverified(wanted)
     }
 
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        self.current().0.get_at_once(wanted)
+    }
+
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         self.current().0.has(id)
     }

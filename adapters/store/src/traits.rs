@@ -26,6 +26,12 @@ pub trait Backend: Send + Sync {
     /// [`crate::ErrorKind::Missing`] if it is not there, `Invalid` if longer than `len_max`.
     fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError>;
 
+    /// As [`Backend::read`], if the bytes can be had without waiting, be it for a disk, a network or another thread.
+    /// `None` says nothing about the chunk.
+    fn read_at_once(&self, _id: &ChunkId, _form: StorageForm, _len_max: u64) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Whether the chunk is there. An empty file is not a chunk. Any failure to find out is an error.
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError>;
 
@@ -143,6 +149,12 @@ pub trait ChunkStore: Send + Sync {
         self.get(wanted)
     }
 
+    /// What [`ChunkStore::get`] gives, if it can be had without waiting and without work worth a thread: a server
+    /// need not hand such a request over. `None` says nothing about the chunk.
+    fn get_at_once(&self, _wanted: &Wanted) -> Option<Chunk> {
+        None
+    }
+
     /// Whether the chunk is there. Any failure to find out is an error.
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError>;
 
@@ -178,6 +190,9 @@ impl<P: Deref<Target: ChunkStore> + Send + Sync> ChunkStore for P {
     fn get_unverified(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
         (**self).get_unverified(wanted)
     }
+    fn get_at_once(&self, wanted: &Wanted) -> Option<Chunk> {
+        (**self).get_at_once(wanted)
+    }
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
         (**self).has(id)
     }
@@ -204,6 +219,9 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     }
     fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
         (**self).read(id, form, len_max)
+    }
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
+        (**self).read_at_once(id, form, len_max)
     }
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         (**self).exists(id, form)

@@ -6,7 +6,7 @@ use desync_core::chunk_source::{ChunkSource as _, Wanted, WantedLen};
 use desync_core::digest::HashKernel;
 use desync_core::format::ChunkEntry;
 use desync_core::{ChunkId, DigestKind};
-use desync_store::{ChunkStore, Opener, StoreError};
+use desync_store::{Bytes, ChunkStore, Opener, StoreError};
 use lru::LruCache;
 
 use crate::fetch::Fetcher;
@@ -21,7 +21,7 @@ pub(super) struct Chunks {
 }
 
 struct Cache {
-    chunks: LruCache<ChunkId, Arc<[u8]>>,
+    chunks: LruCache<ChunkId, Bytes>,
     len: u64,
     len_max: u64,
 }
@@ -39,7 +39,7 @@ impl Chunks {
     }
 
     /// A chunk from memory or the store, verified in any case.
-    pub(super) fn get(&self, entry: &ChunkEntry) -> Result<Arc<[u8]>, StoreError> {
+    pub(super) fn get(&self, entry: &ChunkEntry) -> Result<Bytes, StoreError> {
         if let Some(bytes) = self.cached(entry) {
             return Ok(bytes);
         }
@@ -49,7 +49,7 @@ impl Chunks {
     }
 
     /// Fetches chunks together, verified side by side, and hands out those that can be had.
-    pub(super) fn fetch_many(&self, entries: &[ChunkEntry], mut got: impl FnMut(&ChunkEntry, &Arc<[u8]>)) {
+    pub(super) fn fetch_many(&self, entries: &[ChunkEntry], mut got: impl FnMut(&ChunkEntry, &Bytes)) {
         let mut fetcher = self.fetcher();
         fetcher.announce(entries.iter().map(|entry| self.wanted(entry)));
         for entry in entries {
@@ -74,9 +74,9 @@ impl Chunks {
     }
 
     /// A chunk that is in memory.
-    pub(super) fn cached(&self, entry: &ChunkEntry) -> Option<Arc<[u8]>> {
+    pub(super) fn cached(&self, entry: &ChunkEntry) -> Option<Bytes> {
         // An index may claim another length for the same name; then the store is asked, which says so.
-        self.cache().chunks.get(&entry.id).filter(|bytes| bytes.len() as u64 == entry.len()).map(Arc::clone)
+        self.cache().chunks.get(&entry.id).filter(|bytes| bytes.len() as u64 == entry.len()).cloned()
     }
 
     /// Whether a chunk is in memory; not counted as a use.
@@ -85,13 +85,13 @@ impl Chunks {
     }
 
     /// Keeps a verified chunk, and as few others as there is room for.
-    pub(super) fn remember(&self, entry: &ChunkEntry, bytes: &Arc<[u8]>) {
+    pub(super) fn remember(&self, entry: &ChunkEntry, bytes: &Bytes) {
         let mut cache = self.cache();
         if bytes.len() as u64 > cache.len_max {
             return;
         }
         cache.len += bytes.len() as u64;
-        if let Some(replaced) = cache.chunks.put(entry.id, Arc::clone(bytes)) {
+        if let Some(replaced) = cache.chunks.put(entry.id, bytes.clone()) {
             cache.len -= replaced.len() as u64;
         }
         while cache.len > cache.len_max {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::{DigestKind, VerifiedChunk};
 use desync_files::{Disk, DiskFile, Durability, FileKind, Publication};
+use desync_store::Bytes;
 
 use super::state;
 use crate::Error;
@@ -85,7 +86,7 @@ impl CopyOnRead {
     }
 
     /// The chunk, if it is there.
-    pub(super) fn read(&self, position: usize, entry: &ChunkEntry, digest: DigestKind) -> Option<Arc<[u8]>> {
+    pub(super) fn read(&self, position: usize, entry: &ChunkEntry, digest: DigestKind) -> Option<Bytes> {
         let place = self.places[position].load(Ordering::Acquire);
         if place == ABSENT {
             return None;
@@ -94,7 +95,7 @@ impl CopyOnRead {
         let read = self.file.read_exact_at(&mut bytes, entry.start);
         let chunk = read.map_err(|error| error.to_string()).and_then(|()| {
             // Also what was written in this run: somebody else may write to the file, and disks forget.
-            VerifiedChunk::check(digest, entry.id, Arc::from(bytes)).map_err(|error| error.to_string())
+            VerifiedChunk::check(digest, entry.id, Bytes::from(bytes)).map_err(|error| error.to_string())
         });
         match chunk {
             Ok(chunk) => {

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use desync_core::digest::HashKernel;
 use desync_core::format::{ChunkEntry, Index};
 use desync_core::plan::ZeroChunk;
-use desync_store::ChunkStore;
+use desync_store::{Bytes, ChunkStore};
 
 use crate::{Cancel, Error};
 pub use ahead::ReadAhead;
@@ -60,7 +60,7 @@ pub struct Blob {
 #[derive(Clone, Debug)]
 pub enum BlobBytes {
     /// These bytes of a chunk.
-    Part(Arc<[u8]>, Range<usize>),
+    Part(Bytes, Range<usize>),
     /// Bytes of their own.
     Joined(Vec<u8>),
 }
@@ -199,7 +199,7 @@ impl Blob {
     fn collect<E>(
         &self,
         range: &Range<u64>,
-        mut chunk: impl FnMut(usize, &ChunkEntry) -> Result<Arc<[u8]>, E>,
+        mut chunk: impl FnMut(usize, &ChunkEntry) -> Result<Bytes, E>,
     ) -> Result<BlobBytes, E> {
         let mut joined = Vec::new();
         for position in self.positions(range) {
@@ -220,7 +220,7 @@ impl Blob {
     }
 
     /// A chunk from wherever it is.
-    fn chunk(&self, position: usize, entry: &ChunkEntry) -> Result<Arc<[u8]>, Error> {
+    fn chunk(&self, position: usize, entry: &ChunkEntry) -> Result<Bytes, Error> {
         let Some(kept) = &self.kept else { return Ok(self.chunks.get(entry)?) };
         if let Some(bytes) = self.chunks.cached(entry).filter(|_| kept.has(position)) {
             return Ok(bytes);

@@ -3,17 +3,37 @@
 
 use core::ops::Range;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 
-use rustix::fs::{FallocateFlags, SeekFrom};
-use rustix::io::Errno;
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom};
+use rustix::io::{Errno, ReadWriteFlags};
 
 mod ioctl {
     //! Requests that rustix does not have. Numbers: Linux `include/uapi/linux/fs.h`.
     nix::ioctl_write_ptr!(clone_range, 0x94, 13, libc::file_clone_range);
     nix::ioctl_read!(device_len, 0x12, 114, u64);
     nix::ioctl_write_ptr_bad!(zero_out, nix::request_code_none!(0x12, 127), [u64; 2]);
+}
+
+/// The bytes of a regular file that `path` itself names, `len_max` at most, if its name and its bytes are in memory.
+///
+/// Names are looked up without waiting since Linux 5.12; older kernels and some containers refuse the call. Not all
+/// file systems read without waiting.
+pub(super) fn read_cached(path: &Path, len_max: u64) -> Option<Vec<u8>> {
+    // Without NONBLOCK a FIFO would make us wait for its writer.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
+    let found = rustix::fs::fstat(&file).ok()?;
+    let len = u64::try_from(found.st_size).ok()?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || len > len_max {
+        return None;
+    }
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let read = rustix::io::preadv2(&file, &mut parts, 0, ReadWriteFlags::NOWAIT).ok()?;
+    (read == bytes.len()).then_some(bytes)
 }
 
 /// Size of a block device in bytes.

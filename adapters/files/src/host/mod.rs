@@ -51,6 +51,10 @@ impl Disk for HostDisk {
         HostFile::boxed(family::open_nofollow(path)?)
     }
 
+    fn read_cached(&self, path: &Path, len_max: u64) -> Option<Vec<u8>> {
+        system::read_cached(path, len_max)
+    }
+
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         HostFile::boxed(OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?)
     }

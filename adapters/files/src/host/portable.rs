@@ -3,6 +3,12 @@
 use core::ops::Range;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// There is no such question.
+pub(super) fn read_cached(_path: &Path, _len_max: u64) -> Option<Vec<u8>> {
+    None
+}
 
 /// Size of a block device in bytes.
 pub(super) fn device_len(mut device: &File) -> io::Result<u64> {

@@ -103,6 +103,30 @@ fn kinds_are_told_apart_and_links_followed_where_asked() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_is_in_memory_is_read_without_waiting() {
+    let directory = directory();
+    let at = |name: &str| directory.path().join(name);
+    for len in [0_usize, 1, 4096, 100_000] {
+        let bytes = desync_test_kit::prng(len, 7);
+        fs::write(at("file"), &bytes).unwrap();
+        let Some(read) = HostDisk.read_cached(&at("file"), len as u64) else {
+            let here = directory.path().display();
+            assert!(std::env::var_os("CI").is_none(), "{here} cannot tell what is in memory");
+            eprintln!("skipped: {here} cannot tell what is in memory");
+            return;
+        };
+        assert!(read == bytes, "{len}");
+        assert!(len == 0 || HostDisk.read_cached(&at("file"), len as u64 - 1).is_none(), "too long");
+    }
+    symlink(at("file"), at("link")).unwrap();
+    rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for other in ["link", "fifo", ".", "nothing", "file/below"] {
+        assert!(HostDisk.read_cached(&at(other), 1 << 20).is_none(), "{other}");
+    }
+}
+
+#[test]
 fn names_are_made_moved_listed_and_removed() {
     let directory = directory();
     let at = |name: &str| directory.path().join(name);

@@ -96,7 +96,7 @@ fn recorded_server(name: &str) -> (Vec<Vec<u8>>, MemoryStore) {
     while let Some(message) = collector.next(&mut input).unwrap() {
         match &message {
             Message::Chunk { form, id, data } => {
-                chunks.push(desync_store::Chunk::from_stored(*id, *form, (*data).into()))
+                chunks.push(desync_store::Chunk::from_stored(*id, *form, data.to_vec().into()))
             }
             Message::Missing(_) => {}
             _ => continue,

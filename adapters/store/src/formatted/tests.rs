@@ -55,6 +55,9 @@ impl Backend for Memory {
         *damage = damage.saturating_sub(1);
         Ok(if *damage > 0 { stored[1..].to_vec() } else { stored })
     }
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
+        self.get(*id, form).filter(|stored| stored.len() as u64 <= len_max)
+    }
     fn is_remote(&self) -> bool {
         self.is_remote
     }
@@ -184,6 +187,25 @@ fn incompressible_chunks_fit_the_bound() {
 }
 
 #[test]
+fn a_chunk_is_had_at_once_only_as_it_is_stored() {
+    let (id, form) = (wanted(b"chunk").id, StorageForm::Compressed);
+    let as_stored = store(FormatOptions { skip_verify: true, ..FormatOptions::default() });
+    assert!(as_stored.get_at_once(&wanted(b"chunk")).is_none());
+    as_stored.put(&chunk(b"chunk")).unwrap();
+    let slowly = as_stored.get(&wanted(b"chunk")).unwrap();
+    // Through whatever is made of it for a server.
+    let shared = crate::Dedup::new(crate::Swap::new(Arc::new(as_stored)));
+    let at_once = shared.get_at_once(&wanted(b"chunk")).unwrap();
+    assert_eq!((at_once.id(), at_once.stored_form()), (id, Some(form)));
+    assert_eq!(at_once.stored_as(form), slowly.stored_as(form));
+    assert!(at_once.plain().is_none());
+
+    let verifying = store(FormatOptions::default());
+    verifying.put(&chunk(b"chunk")).unwrap();
+    assert!(verifying.get_at_once(&wanted(b"chunk")).is_none(), "decoding is work for another thread");
+}
+
+#[test]
 fn stored_bytes_pass_through() {
     let (upstream, cache) = (store(FormatOptions::default()), store(FormatOptions::default()));
     upstream.put(&chunk(b"chunk")).unwrap();
@@ -192,7 +214,7 @@ fn stored_bytes_pass_through() {
         |store: &FormattedStore<Memory>| store.backend().get(wanted(b"chunk").id, StorageForm::Compressed);
     assert_eq!(stored(&upstream), stored(&cache));
     // Marked bytes show that nothing is encoded again.
-    let marked = Chunk::from_stored(wanted(b"chunk").id, StorageForm::Compressed, Arc::from(&b"mark"[..]));
+    let marked = Chunk::from_stored(wanted(b"chunk").id, StorageForm::Compressed, b"mark"[..].into());
     cache.put(&marked).unwrap();
     assert_eq!(stored(&cache).unwrap(), b"mark");
 }

@@ -112,6 +112,11 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// How many threads it has now.
+    pub(crate) fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
+    }
+
     /// A connection on which no answer is waited for endlessly.
     pub(crate) fn connect(&self) -> TcpStream {
         self.try_connect().unwrap()
@@ -172,6 +177,11 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
+    /// The status and everything that is said before the body, but for the time.
+    pub(crate) fn headers_but_date(&self) -> Vec<&str> {
+        self.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date:")).collect()
     }
 
     pub(crate) fn text(&self) -> String {
