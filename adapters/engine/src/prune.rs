@@ -59,7 +59,7 @@ pub fn prune(
     backend.list(options.form, &mut |listed: Listed| {
         if options.keep.contains(&listed.id) {
             stats.kept += 1;
-        } else if listed.modified.is_some_and(|modified| modified > options.unused_since) {
+        } else if is_young(backend, options, &listed)? {
             stats.young += 1;
         } else {
             if let Err(error) = removed(&listed) {
@@ -84,6 +84,20 @@ pub fn prune(
     }
     context.progress.end();
     Ok(stats)
+}
+
+/// Whether a chunk is known to be young. Where listings tell no times, whoever removes it finds out; if nothing is
+/// removed, it is asked here.
+fn is_young(
+    backend: &dyn PrunableBackend,
+    options: &PruneOptions<'_>,
+    listed: &Listed,
+) -> Result<bool, StoreError> {
+    let used = match listed.modified {
+        None if options.dry_run => backend.last_used(&listed.id, options.form)?,
+        told => told,
+    };
+    Ok(used.is_some_and(|used| used > options.unused_since))
 }
 
 /// Removes the gathered chunks, unless somebody has just begun to rely on them, over as many requests at once as

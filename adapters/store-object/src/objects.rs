@@ -19,6 +19,10 @@ pub trait Objects: Send + Sync {
     /// Looks an object up.
     fn look_up(&self, key: &str) -> Result<LookUp, StoreError>;
 
+    /// Makes an object that was `found` as young as one that was just stored; its bytes stay. `false` if it is gone, or
+    /// if its bytes did not survive that: then it has to be stored anew.
+    fn renew(&self, key: &str, content_type: &'static str, found: &Found) -> Result<bool, StoreError>;
+
     /// Stores an object.
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError>;
 
@@ -28,8 +32,8 @@ pub trait Objects: Send + Sync {
     /// How many objects one request removes.
     fn removes_at_once(&self) -> usize;
 
-    /// The objects whose keys begin with `prefix`, some at a time: the first, or those that follow `token`.
-    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError>;
+    /// The objects whose keys begin with `prefix`, in the order of their keys, some at a time.
+    fn list(&self, prefix: &str, page: Page<'_>) -> Result<Listing, StoreError>;
 
     /// An error of this storage.
     fn error(&self, kind: desync_store::ErrorKind, operation: Operation, cause: String) -> StoreError {
@@ -40,8 +44,8 @@ pub trait Objects: Send + Sync {
 /// What is known of an object.
 #[derive(Debug)]
 pub enum LookUp {
-    /// It is there and has so many bytes.
-    There(u64),
+    /// It is there.
+    There(Found),
     /// It is not there.
     Missing,
     /// Who asks may not know: to S3, a denied look-up and one of what is not there are the same unless listing is
@@ -56,11 +60,31 @@ impl LookUp {
     /// That it may not be known.
     pub fn is_there(self) -> Result<bool, StoreError> {
         match self {
-            Self::There(len) => Ok(len > 0),
+            Self::There(found) => Ok(found.len > 0),
             Self::Missing => Ok(false),
             Self::Denied(error) => Err(error),
         }
     }
+}
+
+/// An object that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its bytes.
+    pub len: u64,
+    /// When it was stored or renewed, where the server tells.
+    pub modified: Option<SystemTime>,
+}
+
+/// Which objects of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page<'p> {
+    /// The first.
+    First,
+    /// Those that follow others: [`Listing::next`].
+    Next(&'p str),
+    /// Those whose keys come after this one. A server may begin before.
+    After(&'p str),
 }
 
 /// Some of the objects of a listing.
@@ -79,6 +103,6 @@ pub struct Object {
     pub key: String,
     /// Its bytes.
     pub len: u64,
-    /// When it was stored.
+    /// When it was stored or renewed.
     pub modified: Option<SystemTime>,
 }

@@ -1,8 +1,9 @@
 //! Chunks and indexes as objects below a prefix: `<prefix><4 hex>/<64 hex><extension>` and `<prefix><name>`.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Once;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
@@ -10,9 +11,13 @@ use desync_core::format::chunk_name::parse_file_name;
 use desync_http::{Body, StatusCode};
 use desync_store::{
     Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError,
+    USE_IS_NOTED_FOR_REMOTELY,
 };
 
-use crate::{LookUp, Object, Objects};
+use crate::{Found, LookUp, Object, Objects, Page};
+
+#[cfg(test)]
+mod tests;
 
 /// What Go desync says chunks are, whatever form they have.
 const CHUNK_TYPE: &str = "application/zstd";
@@ -24,6 +29,8 @@ pub struct ObjectStore<O> {
     prefix: String,
     /// Done once it was told that look-ups are denied.
     denied: Once,
+    /// Done once it was told that objects cannot be renewed.
+    unrenewed: Once,
 }
 
 /// Indexes in object storage.
@@ -36,11 +43,62 @@ impl<O: Objects> ObjectStore<O> {
     /// Chunks whose keys begin with `prefix`, which is empty or ends with `/`.
     #[must_use]
     pub const fn new(objects: O, prefix: String) -> Self {
-        Self { objects, prefix, denied: Once::new() }
+        Self { objects, prefix, denied: Once::new(), unrenewed: Once::new() }
     }
 
     fn key(&self, id: &ChunkId, form: StorageForm) -> String {
         format!("{}{}", self.prefix, form.path_of(id))
+    }
+
+    /// Notes that somebody relies on a chunk that was found, unless it is young. Says whether it is still there.
+    fn note(&self, id: &ChunkId, form: StorageForm, found: &Found) -> Result<bool, StoreError> {
+        // A time in the future is that of another clock.
+        let age = found.modified.map(|modified| modified.elapsed().unwrap_or_default());
+        if age.is_some_and(|age| age < self.use_is_noted_for()) {
+            return Ok(true);
+        }
+        match self.objects.renew(&self.key(id, form), CHUNK_TYPE, found) {
+            // Who may not, or a server that cannot: chunks can be put all the same.
+            Err(error) if error.kind == ErrorKind::Permanent => {
+                self.unrenewed.call_once(|| {
+                    log::warn!(
+                        "{error}: old chunks that are used again are not protected from a prune meanwhile"
+                    );
+                });
+                Ok(true)
+            }
+            renewed => renewed.map_err(|error| error.on(id)),
+        }
+    }
+
+    /// Those of the objects that nobody has begun to rely on after `since`, as far as the server knows now.
+    fn unused(&self, keys: Vec<String>, since: SystemTime) -> Result<Vec<String>, StoreError> {
+        let used = self.used(&keys, since)?;
+        Ok(keys.into_iter().filter(|key| !used.contains(key)).collect())
+    }
+
+    fn used(&self, keys: &[String], since: SystemTime) -> Result<HashSet<String>, StoreError> {
+        let is_used = |modified: Option<SystemTime>| modified.is_some_and(|modified| modified > since);
+        let mut used = HashSet::new();
+        if let [key] = keys {
+            if matches!(self.objects.look_up(key)?, LookUp::There(found) if is_used(found.modified)) {
+                used.insert(key.clone());
+            }
+            return Ok(used);
+        }
+        let (Some(first), Some(last)) = (keys.iter().min(), keys.iter().max()) else { return Ok(used) };
+        // Without its last character, the first comes after it.
+        let mut page = self.objects.list(&self.prefix, Page::After(&first[..first.len() - 1]))?;
+        loop {
+            let is_last = page.objects.last().is_none_or(|object| object.key >= *last);
+            used.extend(
+                page.objects.into_iter().filter(|found| is_used(found.modified)).map(|found| found.key),
+            );
+            match page.next.filter(|_| !is_last) {
+                Some(next) => page = self.objects.list(&self.prefix, Page::Next(&next))?,
+                None => return Ok(used),
+            }
+        }
     }
 
     /// The chunk that an object is, if it is one of this form in its place.
@@ -79,8 +137,13 @@ impl<O: Objects> Backend for ObjectStore<O> {
                 self.denied.call_once(|| log::warn!("{error}: chunks are stored without looking for them"));
                 Ok(false)
             }
-            found => found.is_there(),
+            LookUp::There(found) if found.len > 0 => self.note(id, form, &found),
+            LookUp::There(_) | LookUp::Missing => Ok(false),
         }
+    }
+
+    fn use_is_noted_for(&self) -> Duration {
+        USE_IS_NOTED_FOR_REMOTELY
     }
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
@@ -105,7 +168,7 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
     ) -> Result<(), StoreError> {
         let mut token = None;
         loop {
-            let page = self.objects.list(&self.prefix, token.as_deref())?;
+            let page = self.objects.list(&self.prefix, token.as_deref().map_or(Page::First, Page::Next))?;
             for listed in page.objects.iter().filter_map(|object| self.listed(object, form)) {
                 if !found(listed)? {
                     return Ok(());
@@ -122,10 +185,11 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
         self.objects.remove(&[self.key(id, form)]).map_err(|error| error.on(id))
     }
 
-    fn remove_many(&self, ids: &[ChunkId], form: StorageForm, _since: SystemTime) -> Result<u64, StoreError> {
-        let keys: Vec<_> = ids.iter().map(|id| self.key(id, form)).collect();
+    fn remove_many(&self, ids: &[ChunkId], form: StorageForm, since: SystemTime) -> Result<u64, StoreError> {
+        // Looked at once more: it is long since they were listed.
+        let keys = self.unused(ids.iter().map(|id| self.key(id, form)).collect(), since)?;
         keys.chunks(self.objects.removes_at_once()).try_for_each(|keys| self.objects.remove(keys))?;
-        Ok(ids.len() as u64)
+        Ok(keys.len() as u64)
     }
 
     fn removes_at_once(&self) -> usize {

@@ -2,6 +2,8 @@
 //!
 //! Source of the types: Go desync `oci.go`; of the rest, the OCI image specification 1.1.
 
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +47,10 @@ pub(crate) struct Descriptor {
 struct Annotations {
     #[serde(rename = "org.opencontainers.image.title", default)]
     title: String,
+    /// When somebody stored it, or found it and relied on it from then on, as RFC 3339 writes times. Ours: registries
+    /// tell no times.
+    #[serde(rename = "desync.used", default, skip_serializing_if = "Option::is_none")]
+    used: Option<String>,
 }
 
 /// Why a manifest gives no chunk.
@@ -68,8 +74,23 @@ pub enum InvalidManifest {
 }
 
 impl Manifest {
-    /// That of a chunk.
+    /// That of a chunk that is stored now.
     pub(crate) fn new(tag: &str, stored: &[u8]) -> Self {
+        Self::without_time(tag, stored).used_now()
+    }
+
+    /// The same chunk, used now.
+    pub(crate) fn used_now(mut self) -> Self {
+        self.annotations.used = Some(jiff::Timestamp::now().to_string());
+        self
+    }
+
+    /// When it was last stored or relied upon, if it says.
+    pub(crate) fn used(&self) -> Option<SystemTime> {
+        Some(self.annotations.used.as_deref()?.parse::<jiff::Timestamp>().ok()?.into())
+    }
+
+    fn without_time(tag: &str, stored: &[u8]) -> Self {
         let descriptor = |media_type: &str, bytes: &[u8]| Descriptor {
             media_type: media_type.to_owned(),
             digest: digest_of(bytes),
@@ -81,7 +102,7 @@ impl Manifest {
             artifact_type: ARTIFACT_TYPE.to_owned(),
             config: descriptor(EMPTY_TYPE, EMPTY_BLOB),
             layers: vec![descriptor(BLOB_TYPE, stored)],
-            annotations: Annotations { title: tag.to_owned() },
+            annotations: Annotations { title: tag.to_owned(), used: None },
         }
     }
 
@@ -134,8 +155,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_is_written_as_go_desync_does() {
-        let text = String::from_utf8(Manifest::new("00ff.cacnk", b"abc").bytes()).unwrap();
+    fn a_manifest_is_written_as_go_desync_does_and_has_a_time() {
+        let without = Manifest::without_time("00ff.cacnk", b"abc");
+        let text = String::from_utf8(without.bytes()).unwrap();
         assert_eq!(
             text,
             "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\
@@ -146,7 +168,14 @@ mod tests {
              \"digest\":\"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\",\"size\":3}],\
              \"annotations\":{\"org.opencontainers.image.title\":\"00ff.cacnk\"}}"
         );
-        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), Manifest::new("00ff.cacnk", b"abc"));
+        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), without);
+        assert_eq!(without.used(), None);
+
+        let before = SystemTime::now();
+        let used = without.used_now();
+        let read = Manifest::parse(&used.bytes()).unwrap();
+        assert_eq!((read.blob(), &read), (used.blob(), &used));
+        assert!(read.used().unwrap() >= before && read.used().unwrap() <= SystemTime::now());
     }
 
     #[test]

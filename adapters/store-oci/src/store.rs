@@ -1,13 +1,15 @@
 //! Chunks as artifacts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
 use desync_http::ClientOptions;
-use desync_store::{Backend, ErrorKind, Listed, Operation, PrunableBackend, StoreError};
+use desync_store::{
+    Backend, ErrorKind, Listed, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR_REMOTELY,
+};
 
 use crate::manifest::{EMPTY_BLOB, digest_of};
 use crate::registry::Registry;
@@ -48,6 +50,24 @@ impl OciStore {
             Ok(manifest) => Ok(Some((manifest, digest))),
             Err(InvalidManifest::Foreign) => Ok(None),
             Err(error) => Err(StoreError::invalid(self.location(), id, error)),
+        }
+    }
+
+    /// Removes a chunk if its manifest is such; says whether it did.
+    fn remove_if(
+        &self,
+        id: &ChunkId,
+        form: StorageForm,
+        is_such: impl FnOnce(&Manifest) -> bool,
+    ) -> Result<bool, StoreError> {
+        let manifest = self.manifest(Operation::Remove, id, form)?;
+        let (manifest, digest) = manifest.ok_or_else(|| self.missing(Operation::Remove, id))?;
+        if !is_such(&manifest) {
+            return Ok(false);
+        }
+        match self.registry.remove(&digest).map_err(|error| error.on(id))? {
+            true => Ok(true),
+            false => Err(self.missing(Operation::Remove, id)),
         }
     }
 
@@ -97,6 +117,22 @@ impl Backend for OciStore {
         Ok(self.manifest(Operation::Has, id, form)?.is_some())
     }
 
+    fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
+        let Some((manifest, _)) = self.manifest(Operation::Has, id, form)? else { return Ok(false) };
+        // A time in the future is that of another clock.
+        let age = manifest.used().map(|used| used.elapsed().unwrap_or_default());
+        if age.is_none_or(|age| age >= self.use_is_noted_for()) {
+            // The tag moves to a manifest of another digest: a prune that saw the old one removes that.
+            let renewed = manifest.used_now().bytes();
+            self.registry.put_manifest(&tag(id, form), &renewed).map_err(|error| error.on(id))?;
+        }
+        Ok(true)
+    }
+
+    fn use_is_noted_for(&self) -> Duration {
+        USE_IS_NOTED_FOR_REMOTELY
+    }
+
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
         let tag = tag(id, form);
         let write = || {
@@ -143,13 +179,21 @@ impl PrunableBackend for OciStore {
         Ok(())
     }
 
+    fn last_used(&self, id: &ChunkId, form: StorageForm) -> Result<Option<SystemTime>, StoreError> {
+        Ok(self.manifest(Operation::List, id, form)?.and_then(|(manifest, _)| manifest.used()))
+    }
+
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError> {
-        let manifest = self.manifest(Operation::Remove, id, form)?;
-        let (_, digest) = manifest.ok_or_else(|| self.missing(Operation::Remove, id))?;
-        match self.registry.remove(&digest).map_err(|error| error.on(id))? {
-            true => Ok(()),
-            false => Err(self.missing(Operation::Remove, id)),
-        }
+        self.remove_if(id, form, |_| true).map(|_| ())
+    }
+
+    fn remove_unless_used(
+        &self,
+        id: &ChunkId,
+        form: StorageForm,
+        since: SystemTime,
+    ) -> Result<bool, StoreError> {
+        self.remove_if(id, form, |manifest| manifest.used().is_none_or(|used| used <= since))
     }
 
     fn remove_leftovers(&self, _older_than: SystemTime) -> Result<u64, StoreError> {

@@ -51,5 +51,5 @@ pub use retry::RetryPolicy;
 pub use router::Router;
 pub use swap::Swap;
 pub use timeouts::Timeouts;
-pub use traits::{Backend, ChunkStore, Listed, PrunableBackend, USE_IS_NOTED_FOR};
+pub use traits::{Backend, ChunkStore, Listed, PrunableBackend, USE_IS_NOTED_FOR, USE_IS_NOTED_FOR_REMOTELY};
 pub use write_once::WriteOnce;

@@ -10,9 +10,12 @@ use desync_core::format::StorageForm;
 
 use crate::{Chunk, ErrorKind, StoreError};
 
-/// For so long a note that somebody relies on a chunk need not be renewed: builds that follow each other would write
-/// the inode of every chunk each time. Whoever prunes by age keeps chunks this much longer.
+/// For so long a note that somebody relies on a chunk need not be renewed, where it is the time of a file: builds that
+/// follow each other would write the inode of every chunk each time.
 pub const USE_IS_NOTED_FOR: Duration = Duration::from_secs(600);
+
+/// The same where a note costs a request, and perhaps money.
+pub const USE_IS_NOTED_FOR_REMOTELY: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// An edge of the world that keeps stored chunk bytes by name. Knows nothing of compression, digests,
 /// retries or other stores. Called from many threads.
@@ -36,9 +39,15 @@ pub trait Backend: Send + Sync {
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError>;
 
     /// Whether the chunk is there; if it is, notes that somebody relies on it from now on, unless that was noted less
-    /// than [`USE_IS_NOTED_FOR`] ago. Stores that are pruned by age keep it for a while then.
+    /// than [`Backend::use_is_noted_for`] ago. Stores that are pruned by age keep it for a while then.
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         self.exists(id, form)
+    }
+
+    /// How long a note that somebody relies on a chunk stands before it is renewed. Whoever prunes by age keeps chunks
+    /// this much longer.
+    fn use_is_noted_for(&self) -> Duration {
+        USE_IS_NOTED_FOR
     }
 
     /// Keeps stored bytes under the chunk's name. They may become visible and durable only at
@@ -99,6 +108,11 @@ pub trait PrunableBackend: Backend {
         found: &mut dyn FnMut(ChunkId) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         self.list(form, &mut |listed| found(listed.id))
+    }
+
+    /// When a chunk was stored or relied upon last, for stores whose listings do not tell; `None` if nobody knows.
+    fn last_used(&self, _id: &ChunkId, _form: StorageForm) -> Result<Option<SystemTime>, StoreError> {
+        Ok(None)
     }
 
     /// Removes a chunk; `Missing` if it is not there, where the store can tell.
@@ -228,6 +242,9 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     }
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         (**self).rely_on(id, form)
+    }
+    fn use_is_noted_for(&self) -> Duration {
+        (**self).use_is_noted_for()
     }
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
         (**self).write(id, form, stored)

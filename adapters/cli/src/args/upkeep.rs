@@ -34,8 +34,8 @@ pub(crate) struct VerifyArgs {
 /// died left behind more than a day ago. Only chunks in the store's form are looked at.
 ///
 /// Chunks that were stored, or found there by a `make`, within the grace period stay: the index that names
-/// them may not be among yours yet. So other programs may write to a local store meanwhile, if they take less
-/// time than that.
+/// them may not be among yours yet. So other programs may write to the store meanwhile, if they take less
+/// time than that. Go desync and casync do not note what they find.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::PRUNE)]
 pub(crate) struct PruneArgs {
@@ -51,7 +51,8 @@ pub(crate) struct PruneArgs {
     #[arg(short = 'y', long, value_parser = notation::boolean)]
     pub(crate) yes: Option<bool>,
 
-    /// Keep chunks that were stored or relied upon less than this long ago, and up to ten minutes more [default: 24h]
+    /// Keep chunks that were stored or relied upon less than this long ago, and a little longer: up to ten minutes, in
+    /// buckets and registries up to twelve hours; 0 keeps none [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = notation::duration)]
     pub(crate) grace_period: Option<Duration>,
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::bail;
 use desync_engine::{ChunkSet, PruneOptions, prune};
 use desync_files::Durability;
-use desync_store::{Listed, USE_IS_NOTED_FOR};
+use desync_store::Listed;
 
 use crate::args::PruneArgs;
 use crate::indexes;
@@ -46,7 +46,7 @@ pub(super) fn run(args: &PruneArgs, session: &Session) -> anyhow::Result<()> {
         keep: &keep,
         unused_since: before(match args.grace_period.unwrap_or(GRACE) {
             Duration::ZERO => Duration::ZERO,
-            grace => grace.saturating_add(USE_IS_NOTED_FOR),
+            grace => grace.saturating_add(backend.use_is_noted_for()),
         }),
         leftovers_before: before(GRACE),
         dry_run,

@@ -1,5 +1,9 @@
 //! What every kind of bucket must do.
 
+use std::fs::{File, FileTimes};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
 use crate::room::{Room, Run, blob};
 
 /// Runs a command with what it needs to be let in.
@@ -44,6 +48,63 @@ pub(crate) fn every_command_works(
     // Another prefix is another store.
     assert_eq!(in_store(&other, index), unique);
     what_is_not_there(run, url, &store, tells_buckets);
+}
+
+/// A prune leaves old chunks that a build has found meanwhile, and removes those that nobody found. `kept` is the
+/// directory in which the server keeps objects as files, whose times it tells.
+pub(crate) fn what_is_used_again_stays(
+    room: &Room,
+    run: Running<'_>,
+    url: &dyn Fn(&str) -> String,
+    kept: &str,
+) {
+    let store = url("chunks/used");
+    let count = || {
+        let info = ok(run, &["info", "-s", &store, "blob.caibx"]);
+        serde_json::from_slice::<serde_json::Value>(&info).unwrap()["in-store"].as_u64().unwrap()
+    };
+    ok(run, &["make", "-s", &store, "blob.caibx", "blob"]);
+    let unique = count();
+    room.write("small", &blob()[..100_000]);
+    room.write("none", b"");
+    ok(run, &["make", "-s", &store, "none.caibx", "none"]);
+    age(Path::new(&room.path(kept)));
+    // As if its index were not published yet.
+    ok(run, &["make", "-s", &store, "small.caibx", "small"]);
+    let listed = ok(run, &["prune", "--dry-run", "-s", &store, "none.caibx"]);
+    let small = listed_chunks(&ok(run, &["list-chunks", "small.caibx"]));
+    let removable = listed_chunks(&listed);
+    assert!(!small.is_empty() && small.iter().all(|id| !removable.contains(id)));
+    ok(run, &["prune", "-y", "-s", &store, "none.caibx"]);
+    assert!(count() < unique, "nothing was removed");
+    assert!(ok(run, &["cat", "-s", &store, "small.caibx"]) == blob()[..100_000]);
+}
+
+fn listed_chunks(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
+}
+
+/// Makes all files two days old, and older what fake-gcs-server keeps beside a file about its object.
+fn age(directory: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(48 * 3600);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            File::open(&path).unwrap().set_times(FileTimes::new().set_modified(then)).unwrap();
+            age_description(&path);
+        }
+    }
+}
+
+fn age_description(path: &Path) {
+    let (name, field, mut room) = ("user.metadata", "\"Updated\":\"", vec![0; 64 << 10]);
+    let Ok(len) = rustix::fs::getxattr(path, name, &mut room) else { return };
+    let mut described = String::from_utf8(room[..len].to_vec()).unwrap();
+    let year = described.find(field).unwrap() + field.len();
+    described.replace_range(year..year + 4, "2020");
+    rustix::fs::setxattr(path, name, described.as_bytes(), rustix::fs::XattrFlags::REPLACE).unwrap();
 }
 
 fn ok(run: Running<'_>, args: &[&str]) -> Vec<u8> {

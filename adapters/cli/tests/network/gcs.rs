@@ -3,7 +3,7 @@
 
 use desync_test_kit::servers::{GcsServer, have};
 
-use crate::bucket::every_command_works;
+use crate::bucket::{every_command_works, what_is_used_again_stays};
 use crate::room::{Room, blob};
 
 /// A room with a blob and its chunks, and a server with the bucket `chunks`; nothing without the program.
@@ -28,6 +28,15 @@ fn every_command_works_on_a_bucket() {
     every_command_works(&room, &run, &url, "gs://chunks/v1.caibx", false);
     let nowhere = run(&["cache", "-e", "0", "-s", "store", "-c", "gs://no-bucket/x", "blob.caibx"]);
     assert!(nowhere.code == Some(1) && nowhere.stderr.contains("no-bucket"), "{nowhere:?}");
+}
+
+#[test]
+fn what_a_build_finds_stays() {
+    let Some((room, server)) = place() else { return };
+    let run = |args: &[&str]| {
+        room.command(args).env("STORAGE_EMULATOR_HOST", server.host()).output().unwrap().into()
+    };
+    what_is_used_again_stays(&room, &run, &|path| format!("gs://{path}"), "gcs");
 }
 
 #[test]

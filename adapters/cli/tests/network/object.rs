@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use desync_test_kit::servers::{Fault, S3Kind, S3Server, WebServer, have};
 
-use crate::bucket::every_command_works;
+use crate::bucket::{every_command_works, what_is_used_again_stays};
 use crate::room::{Room, Run, blob};
 
 struct Place {
@@ -52,6 +52,13 @@ fn every_command_works_on_a_bucket() {
         let index = url("chunks/v1.caibx?lookup=path");
         every_command_works(&place.room, &|args| place.run(args), &url, &index, tells_buckets);
     }
+}
+
+#[test]
+fn what_a_build_finds_stays() {
+    let Some(place) = Place::new(S3Kind::Files) else { return };
+    let url = |path: &str| place.server.url(path);
+    what_is_used_again_stays(&place.room, &|args| place.run(args), &url, "s3");
 }
 
 #[test]

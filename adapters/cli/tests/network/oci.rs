@@ -38,7 +38,13 @@ fn every_command_works_on_a_registry() {
 
     room.write("small", &blob()[..100_000]);
     room.ok(&["make", "-s", &store, "small.caibx", "small"]);
-    room.ok(&["prune", "-y", "-s", &store, "small.caibx"]);
+    // What is young stays unless asked for.
+    for args in [&["--dry-run"][..], &[]] {
+        let listed = room.ok(&[&["prune", "-y", "-s", &store, "small.caibx"], args].concat());
+        assert!(listed.is_empty(), "{}", String::from_utf8_lossy(&listed));
+    }
+    assert_eq!(in_store(&room, &store), unique);
+    room.ok(&["prune", "-y", "--grace-period=0", "-s", &store, "small.caibx"]);
     assert!(in_store(&room, &store) < unique);
     assert!(room.ok(&["cat", "-s", &store, "small.caibx"]) == blob()[..100_000]);
 
@@ -56,6 +62,50 @@ fn every_command_works_on_a_registry() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     server.server.restart();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_a_build_finds_stays() {
+    if !programs() || !have(&["curl"]) {
+        return;
+    }
+    let room = Room::with_blob();
+    room.create_dir("registry");
+    let server = Registry::start(&room.path("registry"), None, None);
+    let store = server.url("org/chunks");
+    room.ok(&["make", "-s", &store, "blob.caibx", "blob"]);
+    let unique = in_store(&room, &store);
+    room.write("small", &blob()[..100_000]);
+    room.write("none", b"");
+    room.ok(&["make", "-s", &store, "none.caibx", "none"]);
+    for chunk in room.files("store") {
+        let tag = chunk.rsplit('/').next().unwrap().to_owned();
+        age(&format!("http://{}/v2/org/chunks/manifests/{tag}", server.host()));
+    }
+    // As if its index were not published yet.
+    room.ok(&["make", "-s", &store, "small.caibx", "small"]);
+    let lines = |output: Vec<u8>| String::from_utf8(output).unwrap().lines().map(str::to_owned).collect();
+    let small: Vec<String> = lines(room.ok(&["list-chunks", "small.caibx"]));
+    let removable: Vec<String> = lines(room.ok(&["prune", "--dry-run", "-s", &store, "none.caibx"]));
+    assert!(!small.is_empty() && small.iter().all(|id| !removable.contains(id)));
+    room.ok(&["prune", "-y", "-s", &store, "none.caibx"]);
+    assert!(in_store(&room, &store) < unique, "nothing was removed");
+    assert!(room.ok(&["cat", "-s", &store, "small.caibx"]) == blob()[..100_000]);
+}
+
+/// Puts a manifest that says it was used long ago in the place of one.
+fn age(url: &str) {
+    let curl = |args: &[&str]| {
+        let output = std::process::Command::new("curl").args(["-sSf"]).args(args).arg(url).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let mut manifest = curl(&["-H", &format!("Accept: {kind}")]);
+    let field = "\"desync.used\":\"";
+    let year = manifest.find(field).unwrap() + field.len();
+    manifest.replace_range(year..year + 4, "2020");
+    curl(&["-X", "PUT", "-H", &format!("Content-Type: {kind}"), "--data-binary", &manifest]);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use desync_store::{ErrorKind, Operation, StoreError};
 use serde::Deserialize;
 
 use super::{GcsLocation, Identity};
-use crate::{Listing, LookUp, Object, Objects};
+use crate::escape::escaped;
+use crate::{Found, Listing, LookUp, Object, Objects, Page};
 
 /// Google's server.
 const SERVER: &str = "https://storage.googleapis.com";
@@ -44,11 +45,17 @@ pub struct GcsBucket {
 #[derive(Deserialize)]
 struct Described {
     size: String,
+    updated: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Rewritten {
+    done: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct Items {
     #[serde(default)]
     items: Vec<Item>,
     next_page_token: Option<String>,
@@ -128,13 +135,32 @@ impl Objects for GcsBucket {
     }
 
     fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
-        let request = Request::new(Operation::Has, Method::GET, self.object_url(key) + "?fields=size");
+        let request =
+            Request::new(Operation::Has, Method::GET, self.object_url(key) + "?fields=size,updated");
         let Some(mut answer) = self.ask(request, key)? else { return Ok(LookUp::Missing) };
         let text = answer.text(TEXT_MAX)?;
         let described: Described =
             serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
-        let len = described.size.parse();
-        len.map(LookUp::There).map_err(|error| self.no_sense(Operation::Has, &error))
+        let len = described.size.parse().map_err(|error| self.no_sense(Operation::Has, &error))?;
+        Ok(LookUp::There(Found { len, modified: described.updated.as_deref().and_then(time) }))
+    }
+
+    fn renew(&self, key: &str, _content_type: &'static str, _found: &Found) -> Result<bool, StoreError> {
+        // Onto itself: a new generation of the same bytes, which take its place when all of them are there. To change
+        // what is said of the object would do at Google's, but not at every server that speaks this interface.
+        let (to, bucket) = (escaped(key), &self.place.bucket);
+        let url = format!("{}/rewriteTo/b/{bucket}/o/{to}?fields=done", self.object_url(key));
+        let request = Request::new(Operation::Has, Method::POST, url).with_body(Body::Bytes(&[]));
+        let Some(mut answer) = self.ask(request, key)? else { return Ok(false) };
+        let text = answer.text(TEXT_MAX)?;
+        let rewritten: Rewritten =
+            serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
+        if !rewritten.done {
+            // Only from one place to another does that take more than one request.
+            let cause = format!("{key} was not renewed in one request");
+            return Err(self.error(ErrorKind::Permanent, Operation::Has, cause));
+        }
+        Ok(true)
     }
 
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {
@@ -159,25 +185,25 @@ impl Objects for GcsBucket {
         1
     }
 
-    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError> {
+    fn list(&self, prefix: &str, page: Page<'_>) -> Result<Listing, StoreError> {
         let bucket = &self.place.bucket;
         let mut url =
             format!("{}/storage/v1/b/{bucket}/o?prefix={}&maxResults=1000", self.origin, escaped(prefix));
         url += "&fields=nextPageToken,items(name,size,updated)";
-        if let Some(token) = token {
-            let _ = write!(url, "&pageToken={}", escaped(token));
-        }
+        let _ = match page {
+            Page::First => Ok(()),
+            Page::Next(token) => write!(url, "&pageToken={}", escaped(token)),
+            Page::After(key) => write!(url, "&startOffset={}", escaped(key)),
+        };
         let answer = self.ask(Request::new(Operation::List, Method::GET, url), "the bucket")?;
         let Some(mut answer) = answer else { return Ok(Listing::default()) };
         let text = answer.text(TEXT_MAX)?;
-        let page: Page =
+        let page: Items =
             serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::List, &error))?;
         let objects = page.items.into_iter().map(|item| Object {
             key: item.name,
             len: item.size.and_then(|size| size.parse().ok()).unwrap_or(0),
-            modified: item
-                .updated
-                .and_then(|text| Some(SystemTime::from(text.parse::<jiff::Timestamp>().ok()?))),
+            modified: item.updated.as_deref().and_then(time),
         });
         Ok(Listing {
             objects: objects.collect(),
@@ -186,15 +212,6 @@ impl Objects for GcsBucket {
     }
 }
 
-/// As one element of a path, or a value in a query.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+fn time(text: &str) -> Option<SystemTime> {
+    Some(text.parse::<jiff::Timestamp>().ok()?.into())
 }

@@ -14,7 +14,8 @@ use url::Url;
 
 use super::error::Refused;
 use super::{S3Location, Source};
-use crate::{Listing, LookUp, Object, Objects};
+use crate::escape::escaped;
+use crate::{Found, Listing, LookUp, Object, Objects, Page};
 
 /// How long a signature is good for: longer than any attempt lasts.
 const SIGNED_FOR: Duration = Duration::from_secs(3600);
@@ -27,6 +28,10 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// Objects that one request may remove.
 const REMOVES_AT_ONCE: usize = 1000;
+
+/// Headers that make a PUT a copy.
+const COPY_SOURCE: &str = "x-amz-copy-source";
+const METADATA_DIRECTIVE: &str = "x-amz-metadata-directive";
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
@@ -240,7 +245,44 @@ impl Objects for S3Bucket {
         };
         let Some(answer) = self.or_none(ask.operation, done)? else { return Ok(LookUp::Missing) };
         // A server that does not tell a length has something.
-        Ok(LookUp::There(answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1)))
+        let len = answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1);
+        Ok(LookUp::There(Found { len, modified: answer.header("last-modified").and_then(http_time) }))
+    }
+
+    fn renew(&self, key: &str, content_type: &'static str, found: &Found) -> Result<bool, StoreError> {
+        // A copy onto itself is allowed only if what is said about the object is replaced.
+        let path: Vec<_> = key.split('/').map(escaped).collect();
+        let source = format!("/{}/{}", self.place.bucket, path.join("/"));
+        let what = [(COPY_SOURCE, source.as_str()), (METADATA_DIRECTIVE, "REPLACE")];
+        let sign = |bucket: &Bucket, who: Option<&Credentials>| {
+            let mut action = bucket.put_object(who, key);
+            for (name, value) in what {
+                action.headers_mut().insert(name, value);
+            }
+            action.sign(SIGNED_FOR)
+        };
+        let header = |(name, value): (&'static str, &str)| {
+            let value = HeaderValue::from_str(value).expect("escaped text is plain ASCII");
+            (HeaderName::from_static(name), value)
+        };
+        let mut headers: Vec<_> = what.into_iter().map(header).collect();
+        headers.push((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
+        let ask = Ask {
+            operation: Operation::Has,
+            method: Method::PUT,
+            what: key,
+            headers,
+            body_max: 0,
+            sign: &sign,
+        };
+        let Some(mut answer) = self.ask(&ask, Body::Bytes(&[]))? else { return Ok(false) };
+        // What fails after the head was sent is told in the body.
+        if !answer.text(PAGE_MAX)?.contains("CopyObjectResult") {
+            let cause = format!("{key}: an answer to a copy that makes no sense");
+            return Err(self.error(ErrorKind::Transient, Operation::Has, cause));
+        }
+        // There are servers that empty what they copy onto itself.
+        Ok(matches!(self.look_up(key)?, LookUp::There(now) if now.len == found.len))
     }
 
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {
@@ -272,12 +314,14 @@ impl Objects for S3Bucket {
         REMOVES_AT_ONCE
     }
 
-    fn list(&self, prefix: &str, token: Option<&str>) -> Result<Listing, StoreError> {
+    fn list(&self, prefix: &str, page: Page<'_>) -> Result<Listing, StoreError> {
         let sign = |bucket: &Bucket, who: Option<&Credentials>| {
             let mut action = bucket.list_objects_v2(who);
             action.with_prefix(prefix);
-            if let Some(token) = token {
-                action.with_continuation_token(token);
+            match page {
+                Page::First => {}
+                Page::Next(token) => action.with_continuation_token(token),
+                Page::After(key) => action.with_start_after(key),
             }
             action.sign(SIGNED_FOR)
         };
@@ -305,6 +349,12 @@ impl Objects for S3Bucket {
     }
 }
 
+/// The time in a header.
+fn http_time(text: &str) -> Option<SystemTime> {
+    Some(jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.into())
+}
+
+/// The time in a listing.
 fn time(text: &str) -> Option<SystemTime> {
     Some(text.parse::<jiff::Timestamp>().ok()?.into())
 }
