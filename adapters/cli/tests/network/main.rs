@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "a test program has no users")]
 
 mod bucket;
+mod chaos;
 mod gcs;
 mod http;
 mod object;
