@@ -1,11 +1,12 @@
 //! The second extract, with the first version as seed, on file systems that can share and on one that can't.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use desync_test_kit::mounts::{in_mount_namespace, mounted, run};
 use desync_test_kit::prng;
 
-use crate::room::Room;
+use crate::room::{self, Room};
 
 /// Bytes that the versions share.
 const SHARED: usize = 32 << 20;
@@ -73,12 +74,64 @@ impl Scene {
         assert_mostly_cloned(&stats, used);
         assert!(shared_bytes(&third) > SHARED as u64 / 2, "{}", run("filefrag", &[&"-v", &third]));
 
+        self.assert_reads_once_and_clones_in_stretches();
+
         // Writing to a copy leaves the one it shares with as it is.
         std::fs::write(&third, b"gone").unwrap();
         assert!(
             std::fs::read(&second).unwrap() == self.new
                 && std::fs::read(self.path("first")).unwrap() == self.old
         );
+    }
+}
+
+/// What an extraction asked of the file system under test.
+#[derive(Debug, Default)]
+struct Calls {
+    clones: u64,
+    bytes_read: u64,
+}
+
+impl Scene {
+    /// Each byte that is shared is read once to be hashed, and many chunks are shared by one call.
+    fn assert_reads_once_and_clones_in_stretches(&self) {
+        let seed = format!("old.caibx:{}", self.path("first"));
+        let traced = self.path("traced");
+        let trace = ["-ff", "-y", "-s", "0", "-o", "trace", "-e", "trace=ioctl,read,readv,pread64,preadv"];
+        let status = Command::new("strace")
+            .args(trace)
+            .arg(room::program())
+            .args(["extract", "-s", "store", "--seed", &seed, "new.caibx", &traced])
+            .current_dir(self.room.path("."))
+            .status();
+        assert!(status.unwrap().success());
+        assert!(std::fs::read(&traced).unwrap() == self.new);
+        let calls = self.calls();
+        let info = self.room.ok(&["info", "-s", "store", "new.caibx"]);
+        let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
+        let chunks = info["total"].as_u64().unwrap();
+        assert!(calls.clones > 0 && calls.clones < chunks / 4, "{calls:?} for {chunks} chunks");
+        // The edges of stretches are copied, and not in whole blocks.
+        let once = SHARED as u64 + SHARED as u64 / 20;
+        assert!(calls.bytes_read > SHARED as u64 * 3 / 4 && calls.bytes_read < once, "{calls:?}");
+    }
+
+    /// What the files of the trace, one for each thread, say.
+    fn calls(&self) -> Calls {
+        let mut calls = Calls::default();
+        let mount = self.mount.to_str().unwrap();
+        for name in self.room.files(".").iter().filter(|name| name.contains("/trace.")) {
+            let text = String::from_utf8_lossy(&self.room.read(name)).into_owned();
+            for line in text.lines().filter(|line| line.contains(mount)) {
+                let result = line.rsplit(" = ").next().unwrap_or_default();
+                match line.split('(').next() {
+                    Some("ioctl") if line.contains("FICLONERANGE") => calls.clones += 1,
+                    Some("ioctl") | None => {}
+                    Some(_) => calls.bytes_read += result.trim().parse::<u64>().unwrap_or(0),
+                }
+            }
+        }
+        calls
     }
 }
 
@@ -107,14 +160,14 @@ fn shared_bytes(path: &str) -> u64 {
 
 #[test]
 fn xfs() {
-    in_mount_namespace("reflink::xfs", &["mkfs.xfs", "filefrag"], |directory| {
+    in_mount_namespace("reflink::xfs", &["mkfs.xfs", "filefrag", "strace"], |directory| {
         Scene::new(mounted(directory, "xfs", 512)).assert_shares();
     });
 }
 
 #[test]
 fn btrfs() {
-    in_mount_namespace("reflink::btrfs", &["mkfs.btrfs", "filefrag"], |directory| {
+    in_mount_namespace("reflink::btrfs", &["mkfs.btrfs", "filefrag", "strace"], |directory| {
         Scene::new(mounted(directory, "btrfs", 512)).assert_shares();
     });
 }
