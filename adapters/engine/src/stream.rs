@@ -197,47 +197,9 @@ fn write_zeros(out: &mut dyn Write, mut len: u64) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
-    use std::time::Duration;
-
-    use desync_core::ChunkId;
-    use desync_store::{Chunk, StoreError};
 
     use super::*;
-    use crate::testing::{directory_store, fill, index_of, with_context};
-
-    /// A store whose first answer waits until a second question has come.
-    struct Patient<'a> {
-        inner: &'a dyn ChunkStore,
-        asked: Mutex<usize>,
-        changed: Condvar,
-    }
-
-    impl ChunkStore for Patient<'_> {
-        fn location(&self) -> String {
-            self.inner.location()
-        }
-        fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-            let mut asked = self.asked.lock().unwrap();
-            *asked += 1;
-            self.changed.notify_all();
-            let lonely = |asked: &mut usize| *asked < 2;
-            let (asked, waited) =
-                self.changed.wait_timeout_while(asked, Duration::from_secs(30), lonely).unwrap();
-            assert!(!waited.timed_out(), "one chunk is fetched at a time");
-            drop(asked);
-            self.inner.get(wanted)
-        }
-        fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
-            self.inner.has(id)
-        }
-        fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-            self.inner.put(chunk)
-        }
-        fn flush(&self) -> Result<(), StoreError> {
-            self.inner.flush()
-        }
-    }
+    use crate::testing::{Count, Through, directory_store, fill, index_of, with_context};
 
     #[test]
     fn defect_75_chunks_are_fetched_ahead() {
@@ -246,7 +208,16 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let (store, _) = directory_store(room.path());
         fill(&store, &blob, &index);
-        let store = Patient { inner: &store, asked: Mutex::new(0), changed: Condvar::new() };
+        let asked = Count::default();
+        // The first answer waits until a second question has come.
+        let store = Through {
+            inner: &store,
+            get: |inner: &&_, wanted: &Wanted| {
+                asked.add();
+                asked.wait_for(2, "one chunk is fetched at a time");
+                ChunkStore::get(*inner, wanted)
+            },
+        };
         let mut out = Vec::new();
         with_context(2, |context, _| write_blob(&index, 0..2560, &store, &mut out, context)).unwrap();
         assert!(out == blob);

@@ -2,14 +2,16 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::chunking::{ChunkSizes, Kernel};
 use desync_core::digest::HashKernel;
 use desync_core::format::{FeatureFlags, Index, IndexHeader, IndexItem};
-use desync_core::{DigestKind, Limits, VerifiedChunk};
+use desync_core::{ChunkId, DigestKind, Limits, VerifiedChunk};
 use desync_files::{Durability, HostDisk};
-use desync_store::{Chunk, ChunkStore, FormatOptions, FormattedStore};
+use desync_store::{Chunk, ChunkStore, FormatOptions, FormattedStore, StoreError};
 use desync_store_directory::DirectoryStore;
 
 use crate::{Cancel, Context, Kernels, NoProgress};
@@ -60,6 +62,65 @@ pub(crate) fn fill(store: &dyn ChunkStore, blob: &[u8], index: &Index) {
         store.put(&Chunk::from_plain(VerifiedChunk::name(index.header.digest(), bytes.into()))).unwrap();
     }
     store.flush().unwrap();
+}
+
+/// A store whose answers go through what a test has to say about them.
+pub(crate) struct Through<S, G> {
+    /// What has the chunks.
+    pub(crate) inner: S,
+    /// What gives one.
+    pub(crate) get: G,
+}
+
+impl<S, G> ChunkStore for Through<S, G>
+where
+    S: ChunkStore,
+    G: Fn(&S, &Wanted) -> Result<Chunk, StoreError> + Send + Sync,
+{
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
+        (self.get)(&self.inner, wanted)
+    }
+    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        self.inner.has(id)
+    }
+    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
+        self.inner.put(chunk)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        self.inner.flush()
+    }
+}
+
+/// A count that threads wait for.
+#[derive(Default)]
+pub(crate) struct Count {
+    reached: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Count {
+    /// Counts one more; returns how many there are now.
+    pub(crate) fn add(&self) -> usize {
+        let mut reached = self.reached.lock().unwrap();
+        *reached += 1;
+        self.changed.notify_all();
+        *reached
+    }
+
+    /// Waits until there are so many.
+    ///
+    /// # Panics
+    /// If that takes too long, saying why they were expected.
+    pub(crate) fn wait_for(&self, count: usize, why: &str) {
+        let reached = self.reached.lock().unwrap();
+        let fewer = |reached: &mut usize| *reached < count;
+        let (reached, waited) =
+            self.changed.wait_timeout_while(reached, Duration::from_secs(30), fewer).unwrap();
+        assert!(!waited.timed_out(), "{why}: {reached} of {count}");
+    }
 }
 
 /// How many files are below `directory`.

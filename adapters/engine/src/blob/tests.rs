@@ -5,22 +5,15 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_files::HostDisk;
 use desync_store::{Chunk, ErrorKind, Operation, StoreError};
 use desync_test_kit::prng;
 
 use super::*;
-use crate::testing::{EIGHT, directory_store, fill, index_of};
+use crate::testing::{EIGHT, Through, directory_store, fill, index_of};
 
 const CHUNK: usize = 256;
-
-/// A store that fails or hangs when told to, and counts.
-struct Moody {
-    inner: Box<dyn ChunkStore>,
-    mood: Mutex<Mood>,
-}
 
 #[derive(Clone, Copy)]
 enum Mood {
@@ -31,32 +24,18 @@ enum Mood {
     Gaps,
 }
 
-impl ChunkStore for Moody {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Failing => Err(StoreError::new(ErrorKind::Transient, Operation::Get, "moody", "told to")),
-            Mood::Gaps if wanted.id.0[0].is_multiple_of(3) => {
-                Err(StoreError::missing(Operation::Get, "moody", &wanted.id))
-            }
-            Mood::Slow => {
-                std::thread::sleep(Duration::from_millis(1));
-                self.inner.get(wanted)
-            }
-            _ => self.inner.get(wanted),
+/// What a store gives in a mood.
+fn moody(mood: Mood, inner: &impl ChunkStore, wanted: &Wanted) -> Result<Chunk, StoreError> {
+    match mood {
+        Mood::Failing => Err(StoreError::new(ErrorKind::Transient, Operation::Get, "moody", "told to")),
+        Mood::Gaps if wanted.id.0[0].is_multiple_of(3) => {
+            Err(StoreError::missing(Operation::Get, "moody", &wanted.id))
         }
-    }
-    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
-        self.inner.has(id)
-    }
-    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        self.inner.put(chunk)
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        self.inner.flush()
+        Mood::Slow => {
+            std::thread::sleep(Duration::from_millis(1));
+            inner.get(wanted)
+        }
+        Mood::Good | Mood::Gaps => inner.get(wanted),
     }
 }
 
@@ -64,7 +43,8 @@ impl ChunkStore for Moody {
 struct Scene {
     blob: Vec<u8>,
     index: Index,
-    store: Arc<Moody>,
+    store: Arc<dyn ChunkStore>,
+    mood: Arc<Mutex<Mood>>,
     room: tempfile::TempDir,
 }
 
@@ -78,17 +58,19 @@ impl Scene {
         let room = tempfile::tempdir().unwrap();
         let (store, _) = directory_store(room.path());
         fill(&store, &blob, &index);
-        let store = Moody { inner: Box::new(store), mood: Mutex::new(Mood::Good) };
-        Self { blob, index, store: Arc::new(store), room }
+        let mood = Arc::new(Mutex::new(Mood::Good));
+        let now = Arc::clone(&mood);
+        let get = move |inner: &_, wanted: &Wanted| moody(*now.lock().unwrap(), inner, wanted);
+        Self { blob, index, store: Arc::new(Through { inner: store, get }), mood, room }
     }
 
     fn set(&self, mood: Mood) {
-        *self.store.mood.lock().unwrap() = mood;
+        *self.mood.lock().unwrap() = mood;
     }
 
     fn open(&self, kept: Option<CopyOnRead>, cache_len: u64) -> Arc<Blob> {
         let options = BlobOptions { workers: NonZeroUsize::new(3).unwrap(), cache_len, hash: EIGHT };
-        Blob::new(self.index.clone(), Arc::clone(&self.store) as Arc<dyn ChunkStore>, kept, options).unwrap()
+        Blob::new(self.index.clone(), Arc::clone(&self.store), kept, options).unwrap()
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -246,7 +228,7 @@ fn defect_15_a_chunk_of_another_length_does_not_reach_the_file() {
     }
     let kept = CopyOnRead::open(Arc::new(HostDisk), &scene.path("cor"), &lying, None).unwrap();
     let options = BlobOptions { workers: NonZeroUsize::MIN, cache_len: 1 << 20, hash: EIGHT };
-    let store = Arc::clone(&scene.store) as Arc<dyn ChunkStore>;
+    let store = Arc::clone(&scene.store);
     let blob = Blob::new(lying, store, Some(kept), options).unwrap();
     assert!(blob.read(0..1).is_err());
     let after = 7 * CHUNK as u64;

@@ -1,21 +1,20 @@
 //! `extract` over real files: every source of chunks, any number of workers, seeds that lie.
 
+use std::cmp;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
+use desync_core::DigestKind;
 use desync_core::chunk_source::Wanted;
-use desync_core::{ChunkId, DigestKind};
 use desync_files::HostDisk;
-use desync_store::{Chunk, Operation, StoreError};
+use desync_store::{Operation, StoreError};
 use desync_test_kit::prng;
 use proptest::prelude::*;
 
 use super::*;
 use crate::make::make;
-use crate::testing::{directory_store, fill, with_context};
+use crate::testing::{Count, Through, directory_store, fill, with_context};
 
 const OPTIONS: ExtractOptions = ExtractOptions {
     in_place: false,
@@ -261,87 +260,22 @@ fn the_target_cannot_be_its_own_seed_in_place() {
     assert!(stats.chunks_from_store < 3, "{stats:?}");
 }
 
-/// A store that runs dry, or cancels, after so many chunks.
-struct Failing<'a> {
-    inner: Arc<dyn ChunkStore>,
-    left: AtomicUsize,
-    then: Box<dyn Fn() -> Option<StoreError> + Send + Sync + 'a>,
-}
-
-impl ChunkStore for Failing<'_> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-            && let Some(error) = (self.then)()
-        {
-            return Err(error);
-        }
-        self.inner.get(wanted)
-    }
-    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
-        self.inner.has(id)
-    }
-    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        self.inner.put(chunk)
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        self.inner.flush()
-    }
-}
-
-/// A store that is slow at first, and then lets one chunk wait until all others were asked for.
-struct Slow {
-    inner: Arc<dyn ChunkStore>,
-    chunks: usize,
-    asked: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl ChunkStore for Slow {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-    fn get(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {
-        let mut asked = self.asked.lock().unwrap();
-        *asked += 1;
-        match *asked {
-            number if number == self.chunks / 2 => {
-                let all = |asked: &mut usize| *asked < self.chunks;
-                let (asked, waited) =
-                    self.changed.wait_timeout_while(asked, Duration::from_secs(30), all).unwrap();
-                assert!(!waited.timed_out(), "{asked} of {} chunks were asked for", self.chunks);
-            }
-            number => {
-                drop(asked);
-                self.changed.notify_all();
-                if number < self.chunks / 2 {
-                    std::thread::sleep(crate::fetch::GATHERING_TIME_MAX);
-                }
-            }
-        }
-        self.inner.get(wanted)
-    }
-    fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {
-        self.inner.has(id)
-    }
-    fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        self.inner.put(chunk)
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        self.inner.flush()
-    }
-}
-
 #[test]
 fn who_waits_for_a_slow_chunk_keeps_no_others_from_the_rest() {
     let mut scene = Scene::new(prng(300_000, 5));
     let chunks = scene.index.items.len();
     assert!(chunks > 40, "{chunks}");
-    let slow =
-        Slow { inner: Arc::clone(&scene.store), chunks, asked: Mutex::new(0), changed: Condvar::new() };
-    scene.store = Arc::new(slow);
+    let asked = Count::default();
+    // Slow at first; then one chunk waits until all others were asked for.
+    let get = move |inner: &Arc<dyn ChunkStore>, wanted: &Wanted| {
+        match asked.add().cmp(&(chunks / 2)) {
+            cmp::Ordering::Less => std::thread::sleep(crate::fetch::GATHERING_TIME_MAX),
+            cmp::Ordering::Equal => asked.wait_for(chunks, "not all chunks were asked for"),
+            cmp::Ordering::Greater => {}
+        }
+        inner.get(wanted)
+    };
+    scene.store = Arc::new(Through { inner: Arc::clone(&scene.store), get });
     scene.extract(&OPTIONS, Vec::new(), 4).unwrap();
     scene.assert_right();
 }
@@ -351,11 +285,14 @@ fn defect_1_an_interrupted_run_leaves_the_old_file_and_fails() {
     let scene = Scene::new(sample());
     scene.write("out", b"old");
     with_context(2, |context, cancel| {
-        let then = Box::new(|| {
-            cancel.cancel();
-            None
-        });
-        let store = Failing { inner: Arc::clone(&scene.store), left: 5.into(), then };
+        let asked = Count::default();
+        let get = |inner: &Arc<dyn ChunkStore>, wanted: &Wanted| {
+            if asked.add() > 5 {
+                cancel.cancel();
+            }
+            inner.get(wanted)
+        };
+        let store = Through { inner: Arc::clone(&scene.store), get };
         let result = extract(&disk(), &scene.index, &scene.path("out"), vec![], &store, &OPTIONS, context);
         assert!(matches!(result, Err(Error::Interrupted)));
     });
@@ -366,11 +303,14 @@ fn defect_1_an_interrupted_run_leaves_the_old_file_and_fails() {
 #[test]
 fn a_failed_run_in_place_goes_on_where_it_was() {
     let scene = Scene::new(sample());
-    let missing = || Some(StoreError::missing(Operation::Get, "dry", &ChunkId([0; 32])));
     let chunks = scene.index.items.len();
     with_context(2, |context, _| {
-        let store =
-            Failing { inner: Arc::clone(&scene.store), left: (chunks / 3).into(), then: Box::new(missing) };
+        let asked = Count::default();
+        let get = |inner: &Arc<dyn ChunkStore>, wanted: &Wanted| match asked.add() {
+            number if number > chunks / 3 => Err(StoreError::missing(Operation::Get, "dry", &wanted.id)),
+            _ => inner.get(wanted),
+        };
+        let store = Through { inner: Arc::clone(&scene.store), get };
         let path = scene.path("out");
         let error = extract(&disk(), &scene.index, &path, vec![], &store, &IN_PLACE, context).unwrap_err();
         assert!(matches!(error, Error::Store(_)), "{error}");
