@@ -4,7 +4,7 @@
 use core::ops::Range;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, FallocateFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom};
@@ -31,9 +31,19 @@ pub(super) fn read_cached(path: &Path, len_max: u64) -> Option<Vec<u8>> {
         return None;
     }
     let mut bytes = vec![0; usize::try_from(len).ok()?];
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let read = rustix::io::preadv2(&file, &mut parts, 0, ReadWriteFlags::NOWAIT).ok()?;
-    (read == bytes.len()).then_some(bytes)
+    let read = match rustix::io::preadv2(&file, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT)
+    {
+        Err(Errno::OPNOTSUPP) if is_memory(&file) => rustix::io::pread(&file, &mut *bytes, 0),
+        read => read,
+    };
+    (read.ok()? == bytes.len()).then_some(bytes)
+}
+
+/// Whether a file is on a file system that has nothing but memory.
+fn is_memory(file: &OwnedFd) -> bool {
+    const TMPFS: u32 = 0x0102_1994; // `include/uapi/linux/magic.h`
+    // Its type differs between machines.
+    rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type as u32 == TMPFS)
 }
 
 /// Size of a block device in bytes.

@@ -105,7 +105,13 @@ fn kinds_are_told_apart_and_links_followed_where_asked() {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_is_in_memory_is_read_without_waiting() {
-    let directory = directory();
+    for directory in [directory(), tempfile::tempdir_in("/dev/shm").unwrap()] {
+        read_cached_in(&directory);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn read_cached_in(directory: &tempfile::TempDir) {
     let at = |name: &str| directory.path().join(name);
     for len in [0_usize, 1, 4096, 100_000] {
         let bytes = desync_test_kit::prng(len, 7);
