@@ -21,6 +21,9 @@ use crate::{Backend, Chunk, ChunkStore, Converter, ErrorKind, RetryPolicy, Store
 #[cfg(test)]
 mod tests;
 
+/// Longest stored bytes that are had at once: to copy more takes longer than to hand the request to another thread.
+const AT_ONCE_MAX: u64 = 1 << 20;
+
 /// How a store keeps its chunks and how it is used.
 #[derive(Clone, Debug)]
 pub struct FormatOptions {
@@ -132,8 +135,8 @@ impl<B: Backend> ChunkStore for FormattedStore<B> {
             return None;
         }
         let form = self.form();
-        let stored = self.backend.read_at_once(&wanted.id, form, stored_len_max(form, wanted.len.max()))?;
-        Some(self.chunk(wanted, stored))
+        let len_max = stored_len_max(form, wanted.len.max()).min(AT_ONCE_MAX);
+        Some(self.chunk(wanted, self.backend.read_at_once(&wanted.id, form, len_max)?))
     }
 
     fn has(&self, id: &ChunkId) -> Result<bool, StoreError> {

@@ -200,6 +200,10 @@ fn a_chunk_is_had_at_once_only_as_it_is_stored() {
     assert_eq!(at_once.stored_as(form), slowly.stored_as(form));
     assert!(at_once.plain().is_none());
 
+    let large = vec![7; 2 << 20];
+    let plain = store(FormatOptions { skip_verify: true, compressed: false, ..FormatOptions::default() });
+    plain.put(&chunk(&large)).unwrap();
+    assert!(plain.get_at_once(&wanted(&large)).is_none(), "so much is work for another thread");
     let verifying = store(FormatOptions::default());
     verifying.put(&chunk(b"chunk")).unwrap();
     assert!(verifying.get_at_once(&wanted(b"chunk")).is_none(), "decoding is work for another thread");
