@@ -23,7 +23,7 @@ const ERROR_RETRY: i64 = 3;
 const ERROR_RETRY_BASE_INTERVAL: i64 = 500_000_000;
 
 /// A whole config file. Sections that were not there are `None`; the keys of entries are locations or globs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
     pub(crate) s3_credentials: Option<BTreeMap<String, S3Credentials>>,
@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 /// What is said about a server of S3.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct S3Credentials {
     /// The key's name.
@@ -53,7 +53,7 @@ pub struct S3Credentials {
 }
 
 /// Who we are for an OCI registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OciCredentials {
     /// A name.
@@ -65,7 +65,7 @@ pub struct OciCredentials {
 }
 
 /// How one store is used. What was not said is `None` where that means something else than a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StoreOptions {
     /// Workers: kept, and not used (nor does Go desync).

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::model::Config;
+use serde::Serialize;
+
+use crate::model::{Config, OciCredentials, S3Credentials, StoreOptions};
 
 /// What stands where a secret was, however long that is.
 const HIDDEN: &str = "xxxxx";
@@ -52,30 +55,78 @@ impl Config {
     #[must_use]
     pub fn without_secrets(&self) -> Self {
         Self {
-            s3_credentials: shown(self.s3_credentials.as_ref(), |entry| hide(&mut entry.secret_key)),
-            oci_credentials: shown(self.oci_credentials.as_ref(), |entry| hide(&mut entry.secret)),
-            store_options: shown(self.store_options.as_ref(), |entry| {
-                for secret in [&mut entry.http_auth, &mut entry.http_cookie, &mut entry.encryption_key] {
-                    hide(secret);
-                }
-            }),
+            s3_credentials: shown(self.s3_credentials.as_ref()),
+            oci_credentials: shown(self.oci_credentials.as_ref()),
+            store_options: shown(self.store_options.as_ref()),
         }
     }
 }
 
-/// A section as it is shown: its entries changed by `hide_secrets`, and its locations as messages show them. Of
+/// An entry of a section.
+trait Entry: Clone {
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Option<String>>;
+
+    fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        shown.secrets().for_each(hide);
+        shown
+    }
+}
+
+impl Entry for S3Credentials {
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Option<String>> {
+        [&mut self.secret_key].into_iter()
+    }
+}
+
+impl Entry for OciCredentials {
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Option<String>> {
+        [&mut self.secret].into_iter()
+    }
+}
+
+impl Entry for StoreOptions {
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Option<String>> {
+        [&mut self.http_auth, &mut self.http_cookie, &mut self.encryption_key].into_iter()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_json(&self.without_secrets(), f)
+    }
+}
+
+impl fmt::Debug for S3Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_json(&self.without_secrets(), f)
+    }
+}
+
+impl fmt::Debug for OciCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_json(&self.without_secrets(), f)
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_json(&self.without_secrets(), f)
+    }
+}
+
+fn write_json(shown: &impl Serialize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&serde_json::to_string(shown).map_err(|_| fmt::Error)?)
+}
+
+/// A section as it is shown: its entries without secrets, and its locations as messages show them. Of
 /// locations that look alike then, each stays, with a number.
-fn shown<T: Clone>(
-    section: Option<&BTreeMap<String, T>>,
-    hide_secrets: impl Fn(&mut T),
-) -> Option<BTreeMap<String, T>> {
+fn shown<T: Entry>(section: Option<&BTreeMap<String, T>>) -> Option<BTreeMap<String, T>> {
     let mut shown = BTreeMap::new();
     let mut alike: BTreeMap<String, u64> = BTreeMap::new();
     for (location, entry) in section? {
-        let mut entry = entry.clone();
-        hide_secrets(&mut entry);
         let location = name_of(location, &mut alike, &|name| shown.contains_key(name));
-        shown.insert(location, entry);
+        shown.insert(location, entry.without_secrets());
     }
     Some(shown)
 }
@@ -102,6 +153,29 @@ fn hide(secret: &mut Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debugging_shows_no_secret() {
+        let secret = || Some("hunter2".to_owned());
+        let options = StoreOptions {
+            http_auth: secret(),
+            http_cookie: secret(),
+            encryption_key: secret(),
+            ..StoreOptions::default()
+        };
+        let s3 = S3Credentials { secret_key: secret(), ..S3Credentials::default() };
+        let oci = OciCredentials { secret: secret(), username: Some("me".to_owned()) };
+        let at = "http://me:hunter2@h/".to_owned();
+        let config = Config {
+            s3_credentials: Some([(at.clone(), s3.clone())].into()),
+            oci_credentials: Some([(at.clone(), oci.clone())].into()),
+            store_options: Some([(at, options.clone())].into()),
+        };
+        for debugged in [format!("{config:?}"), format!("{s3:?}"), format!("{oci:?}"), format!("{options:?}")]
+        {
+            assert!(debugged.contains(HIDDEN) && !debugged.contains("hunter2"), "{debugged}");
+        }
+    }
 
     #[test]
     fn urls_show_no_password_and_no_query() {

@@ -10,7 +10,7 @@ use crate::settings::notation;
 ///
 /// Cuts without storing anything and prints start, length and ID of each chunk, separated by tabs. Good for
 /// trying chunk sizes before `make`.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CHUNK)]
 pub(crate) struct ChunkArgs {
     /// The file or block device to cut; '-' for stdin

@@ -12,7 +12,7 @@ use crate::settings::notation;
 /// stores. A file appears under its name only when it is complete; with --in-place, and always on block
 /// devices, the output is written directly, so that a run that was stopped can be taken up again. Output
 /// '-' or a FIFO is written in order.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::EXTRACT)]
 pub(crate) struct ExtractArgs {
     /// The index to read; '-' for stdin

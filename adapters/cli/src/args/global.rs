@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::settings::notation;
 
 /// Accepted before and after the command's name.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// Config file [default: $HOME/.config/desync/config.json]

@@ -11,7 +11,7 @@ use crate::settings::notation;
 /// Reads the file once, cuts it where its content says so, and writes the list of chunks as an index. With
 /// --store, the chunks the store lacks are compressed and stored on the way; the index is written last,
 /// when all of them are safe. A store must exist. The file may be a block device, or '-' for stdin.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::MAKE)]
 pub(crate) struct MakeArgs {
     /// Where to write the index; '-' for stdout

@@ -3,6 +3,8 @@
 //! The first of two layers. Here a flag is present or absent and its value well-formed; what it means
 //! together with others, with the config file and with the environment is `settings`' business. The same
 //! definitions feed the help, the man pages and the shell completions.
+//!
+//! Nothing here is `Debug`: what was typed may hold passwords and keys.
 
 mod chunk;
 mod extract;
@@ -54,7 +56,7 @@ pub(crate) use upkeep::{PruneArgs, VerifyArgs};
 pub(crate) use usage::Refusal;
 
 /// The whole command line.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "desync",
     version,
@@ -73,7 +75,7 @@ pub(crate) struct Cli {
 }
 
 /// The commands.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     Make(MakeArgs),
     Extract(ExtractArgs),

@@ -11,7 +11,7 @@ use crate::settings::notation;
 /// One read-only file appears in the directory, named as the index without its last extension. Only what is
 /// read is fetched. Stays in the foreground until it is unmounted, interrupted (Ctrl-C) or terminated. A chunk
 /// that cannot be had is an input/output error for whoever reads it; the next read tries again.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::MOUNT_INDEX)]
 pub(crate) struct MountIndexArgs {
     /// The index to read; '-' for stdin
@@ -32,7 +32,7 @@ pub(crate) struct MountIndexArgs {
 /// directories, links and devices with their owners, times and extended attributes. Names are found by the
 /// archive's own tables, so of an index only what is touched is fetched. Names of owners and attributes of chattr
 /// are not shown. Stays in the foreground until it is unmounted, interrupted (Ctrl-C) or terminated.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::MOUNT)]
 pub(crate) struct MountArgs {
     /// The archive, or an index of one; '-' for an index from stdin
@@ -48,7 +48,7 @@ pub(crate) struct MountArgs {
 }
 
 /// How a mount comes by the bytes behind an index.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 pub(crate) struct MountedBlobArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

@@ -13,7 +13,7 @@ use crate::settings::notation;
 ///
 /// Prints the settings in force as JSON: what the config file says, with the defaults of what it leaves
 /// out. With --write they are written back to the config file, which need not exist yet.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CONFIG)]
 pub(crate) struct ConfigArgs {
     /// Write the config file instead of printing it
@@ -26,7 +26,7 @@ pub(crate) struct ConfigArgs {
 /// One page for the program and one for each command, into a directory that exists. The date on them is
 /// today, or that of $SOURCE_DATE_EPOCH.
 #[cfg(feature = "manual")]
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::MANPAGE)]
 pub(crate) struct ManpageArgs {
     /// Where to write them
@@ -54,7 +54,7 @@ pub(crate) struct ManpageArgs {
 ///
 /// The script completes commands and flags.
 #[cfg(feature = "manual")]
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::COMPLETION)]
 pub(crate) struct CompletionArgs {
     /// Which shell

@@ -11,7 +11,7 @@ use crate::settings::notation;
 ///
 /// Compares the length of the file with the index (a block device may be longer), then names every chunk of
 /// it again. Silent if all is right; the first difference is an error.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::VERIFY_INDEX)]
 pub(crate) struct VerifyIndexArgs {
     /// The index to read; '-' for stdin
@@ -29,7 +29,7 @@ pub(crate) struct VerifyIndexArgs {
 /// Print the IDs of an index
 ///
 /// One ID per line, in the order of the index, repeats included.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::LIST_CHUNKS)]
 pub(crate) struct ListChunksArgs {
     /// The index to read; '-' for stdin
@@ -44,7 +44,7 @@ pub(crate) struct ListChunksArgs {
 ///
 /// How large the blob is, of how many chunks it is made, and how much of it is missing from seeds, a cache
 /// and stores: what an extraction would have to fetch.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::INFO)]
 pub(crate) struct InfoArgs {
     /// The index to read; '-' for stdin
@@ -74,7 +74,7 @@ pub(crate) struct InfoArgs {
 ///
 /// An array with one object per chunk of the index. With a local --store, the size of the stored file is
 /// there too, for the chunks that the store keeps compressed.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::INSPECT_CHUNKS)]
 pub(crate) struct InspectChunksArgs {
     /// The index to read; '-' for stdin
@@ -96,7 +96,7 @@ pub(crate) struct InspectChunksArgs {
 /// Write a blob, or a range of it, to stdout or a file
 ///
 /// Fetches and writes in order, so that the output may be a pipe. `extract` is faster where it can be used.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CAT)]
 pub(crate) struct CatArgs {
     /// The index to read; '-' for stdin

@@ -13,7 +13,7 @@ use crate::settings::notation;
 /// With --writable clients may also put chunks; each is durable before its client is told. SIGHUP reads the
 /// store file and the certificates again and opens the log anew, without losing a request. SIGTERM finishes
 /// the requests under way.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CHUNK_SERVER)]
 pub(crate) struct ChunkServerArgs {
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) struct ChunkServerArgs {
 /// Only whole indexes are served and taken; anything else in the directory is not seen. With --writable
 /// clients may also put indexes. SIGHUP reads the certificates again and opens the log anew. SIGTERM finishes
 /// the requests under way.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::INDEX_SERVER)]
 pub(crate) struct IndexServerArgs {
     /// Directory or index store to serve
@@ -80,7 +80,7 @@ pub(crate) struct IndexServerArgs {
 }
 
 /// What both servers have.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Address to listen on, HOST:PORT or :PORT; may be repeated [default: :http]
     ///

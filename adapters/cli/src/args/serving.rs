@@ -13,7 +13,7 @@ use crate::settings::notation;
 /// What casync, desync and Go desync start through ssh on the machine that has the store. Speaks casync's
 /// protocol until the other side has all it wants. Chunks are sent as they are stored, compressed if they
 /// are not, and not verified: the other side does that.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::PULL)]
 pub(crate) struct PullArgs {
     /// A base archive: must be '-'
@@ -40,7 +40,7 @@ pub(crate) struct PullArgs {
 /// lines that lose, double or damage bytes or fall silent: what does not arrive is asked for again. Chunks
 /// that the device cannot decode in its memory are compressed anew for it. Ends when the device says that it
 /// is done; a line that closes before is opened again.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::SERVE_LINK)]
 pub(crate) struct ServeLinkArgs {
     /// The index to serve; '-' for stdin

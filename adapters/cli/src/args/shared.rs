@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::settings::notation;
 
 /// How stores are used: every command that may open one has these.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = "Store options")]
 pub(crate) struct StoreArgs {
     /// Workers, and so requests in flight; at least 1 [default: 10]
@@ -50,7 +50,7 @@ pub(crate) struct StoreArgs {
 }
 
 /// Where chunks are read from.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct SourceArgs {
     /// Store to read chunks from; repeat it to ask several in order, `a|b` to fail over from a to b
     #[arg(short = 's', long, value_name = "LOCATION")]
@@ -62,7 +62,7 @@ pub(crate) struct SourceArgs {
 }
 
 /// How data is cut.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct ChunkSizeArg {
     /// Smallest, average and largest chunk in KiB [default: 16:64:256]
     #[arg(short = 'm', long, value_name = "MIN:AVG:MAX")]
@@ -77,7 +77,7 @@ pub(crate) struct ChunkSizeArg {
 }
 
 /// Who will read the chunks.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct ProfileArg {
     /// Who will read the chunks: host or device [default: host]
     ///
@@ -88,7 +88,7 @@ pub(crate) struct ProfileArg {
 }
 
 /// How an input is cut, and where its chunks go.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct KeepArgs {
     /// Store to put the chunks into
     #[arg(short = 's', long, value_name = "LOCATION")]
@@ -107,7 +107,7 @@ pub(crate) struct KeepArgs {
 }
 
 /// Which chunks to leave out.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct IgnoreArgs {
     /// Leave out the chunks of this index; may be repeated
     #[arg(long, value_name = "INDEX")]

@@ -10,7 +10,7 @@ use crate::settings::notation;
 ///
 /// Each chunk that any of the indexes names is copied once, if the target lacks it. Fills a cache before it
 /// is needed, or carries a version from one store to another, without building the blob.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CACHE)]
 pub(crate) struct CacheArgs {
     /// The indexes to read; one of them may be '-' for stdin
@@ -44,7 +44,7 @@ pub(crate) struct CacheArgs {
 ///
 /// Reads each chunk of the index from the file, checks it, and stores it if the store lacks it. Neither
 /// file nor index is changed. Fills a store again from a blob that is at hand.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::CHOP)]
 pub(crate) struct ChopArgs {
     /// The index to read; '-' for stdin

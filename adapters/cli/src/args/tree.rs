@@ -7,7 +7,7 @@ use super::shared::{KeepArgs, SourceArgs, StoreArgs};
 use crate::settings::notation;
 
 /// What of a tree is recorded or taken.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct FeatureArgs {
     /// Only this metadata or kind of node; may be repeated [default: all]
     ///
@@ -29,7 +29,7 @@ pub(crate) struct FeatureArgs {
 /// Writes a directory tree, or a tar stream, as a catar archive. With --index the archive is cut into chunks on the
 /// way, never stored whole, and its index written. What the archive cannot hold is told, one line each, and the exit
 /// status is 1 then although the archive is complete otherwise.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::TAR)]
 pub(crate) struct TarArgs {
     /// Where to write the archive or index; '-' for stdout
@@ -83,7 +83,7 @@ pub(crate) struct TarArgs {
 /// Reads a catar archive, or with --index the chunks that an index names, and writes the tree. Nothing is written
 /// outside the target, whatever the archive says. What cannot be set is told, one line each, the rest is done, and
 /// the exit status is 1.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::UNTAR)]
 pub(crate) struct UntarArgs {
     /// The archive or index to read; '-' for stdin
@@ -153,7 +153,7 @@ pub(crate) struct UntarArgs {
 ///
 /// Prints one line for each node of an archive, of the archive behind an index, or of a directory: type, mode, owner,
 /// time, and the digest of each file.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::MTREE)]
 pub(crate) struct MtreeArgs {
     /// The archive, index or directory; '-' for an archive or index from stdin

@@ -12,7 +12,7 @@ use crate::settings::notation;
 /// Reads each chunk in the store's form and names it again, whatever the config file says about skipping
 /// that. Either digest will do unless --digest insists on one. Each bad chunk is told on stderr; with --repair it is removed, so that it can be stored again.
 /// Exits 0 if the store is sound at the end: no chunk was bad, or every bad one was removed.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::VERIFY)]
 pub(crate) struct VerifyArgs {
     /// The local store to check
@@ -36,7 +36,7 @@ pub(crate) struct VerifyArgs {
 /// Chunks that were stored, or found there by a `make`, within the grace period stay: the index that names
 /// them may not be among yours yet. So other programs may write to the store meanwhile, if they take less
 /// time than that. Go desync and casync do not note what they find.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(after_help = help::PRUNE)]
 pub(crate) struct PruneArgs {
     /// The indexes whose chunks stay; one of them may be '-' for stdin

@@ -219,7 +219,8 @@ mod tests {
                 client_ca: file(client_ca),
                 ..ServerArgs::default()
             };
-            assert_eq!(tls(&args).is_ok(), is_right, "{args:?}");
+            let given = (cert, key, mutual_tls, client_ca);
+            assert_eq!(tls(&args).is_ok(), is_right, "{given:?}");
         }
     }
 }
