@@ -22,18 +22,11 @@ pub(crate) struct Peer {
     pub(crate) read_only: Option<String>,
     /// What who wants to write there is told.
     pub(crate) writing_told: &'static str,
-    pub(crate) prunes: Option<Pruning>,
+    /// Whether it can be pruned.
+    pub(crate) prunes: bool,
     /// Whether nothing is there any more after it was killed.
     pub(crate) forgets: bool,
     pub(crate) refusals: Vec<Refusal>,
-}
-
-/// How a store is pruned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pruning {
-    KeepsYoung,
-    /// It does not know how old chunks are.
-    AtOnce,
 }
 
 /// A way to be turned away.
@@ -88,7 +81,7 @@ impl Peer {
             environment: Vec::new(),
             read_only: None,
             writing_told: "",
-            prunes: Some(Pruning::KeepsYoung),
+            prunes: true,
             forgets: false,
             refusals: Vec::new(),
         }
@@ -113,7 +106,7 @@ impl Peer {
         let mut peer = Self::new("nginx, files", Access::Nginx(server), url);
         peer.read_only = Some("www/store".into());
         peer.writing_told = "405 Method Not Allowed";
-        peer.prunes = None;
+        peer.prunes = false;
         peer.refuses("wrong password", "401 Unauthorized", |to| {
             to.store = open.replace("://", "://me:wrong@")
         });
@@ -138,7 +131,7 @@ impl Peer {
             words(&["--ca-cert", &made.path("ca.crt"), "--client-cert", &certificate, "--client-key", &key])
         };
         peer.options = with("client");
-        peer.prunes = None;
+        peer.prunes = false;
         peer.refuses("another's certificate", "400 Bad Request", |to| to.options = with("own-ca"));
         peer.refuses("no certificate", "400 Bad Request", |to| to.options.truncate(2));
         peer.refuses("unknown authority", "invalid peer certificate", |to| {
@@ -177,7 +170,7 @@ impl Peer {
             words(&["--ca-cert", &file("ca.crt"), "--client-cert", &certificate, "--client-key", &key])
         };
         peer.options = with("client");
-        peer.prunes = None;
+        peer.prunes = false;
         peer.refuses("wrong password", "401 Unauthorized", |to| {
             to.store = to.store.replace("hunter2", "wrong")
         });
@@ -192,7 +185,7 @@ impl Peer {
         peer.name = if remote == "casync" { "ssh, casync" } else { "ssh, ourselves" };
         peer.read_only = Some("remote".into());
         peer.writing_told = "does not support writing";
-        peer.prunes = None;
+        peer.prunes = false;
         if remote == "casync" {
             // It takes a store that is not there for an empty one.
             peer.refusals[1].told = "missing from store";
@@ -266,7 +259,6 @@ impl Peer {
             ("DESYNC_OCI_USERNAME".into(), "me".into()),
             ("DESYNC_OCI_PASSWORD".into(), "hunter2".into()),
         ];
-        peer.prunes = Some(Pruning::AtOnce);
         peer.refuses("wrong password", "401 Unauthorized", |to| to.environment[1].1 = "wrong".into());
         peer.refuses("nobody", "401 Unauthorized", |to| to.environment.clear());
         peer.refuses("no such repository", "missing from store", |to| to.store = gone);
