@@ -90,7 +90,8 @@ impl<O: Objects> ObjectStore<O> {
         // Without its last character, the first comes after it.
         let mut page = self.objects.list(&self.prefix, Page::After(&first[..first.len() - 1]))?;
         loop {
-            let is_last = page.objects.last().is_none_or(|object| object.key >= *last);
+            // A page may be empty and not the last.
+            let is_last = page.objects.last().is_some_and(|object| object.key >= *last);
             used.extend(
                 page.objects.into_iter().filter(|found| is_used(found.modified)).map(|found| found.key),
             );

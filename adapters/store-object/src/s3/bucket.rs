@@ -277,12 +277,17 @@ impl Objects for S3Bucket {
         };
         let Some(mut answer) = self.ask(&ask, Body::Bytes(&[]))? else { return Ok(false) };
         // What fails after the head was sent is told in the body.
-        if !answer.text(PAGE_MAX)?.contains("CopyObjectResult") {
-            let cause = format!("{key}: an answer to a copy that makes no sense");
-            return Err(self.error(ErrorKind::Transient, Operation::Has, cause));
+        let is_copied = answer.text(PAGE_MAX)?.contains("CopyObjectResult");
+        match self.look_up(key)? {
+            LookUp::There(now) if now.len == found.len && is_copied => Ok(true),
+            LookUp::There(now) if now.len == found.len => {
+                let cause = format!("{key}: an answer to a copy that makes no sense");
+                Err(self.error(ErrorKind::Transient, Operation::Has, cause))
+            }
+            // There are servers that empty what they copy onto itself, or know nothing of copies and store what came:
+            // nothing. Whoever asks has the bytes, and stores them at once.
+            _ => Ok(false),
         }
-        // There are servers that empty what they copy onto itself.
-        Ok(matches!(self.look_up(key)?, LookUp::There(now) if now.len == found.len))
     }
 
     fn put(&self, key: &str, content_type: &'static str, body: Body<'_>) -> Result<(), StoreError> {

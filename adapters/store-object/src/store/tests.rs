@@ -72,6 +72,11 @@ impl Objects for Memory {
         let mut found: Vec<_> = behind
             .map(|(key, (len, modified))| Object { key: key.clone(), len: *len, modified: Some(*modified) })
             .collect();
+        // Every other page is empty, as Google's may be.
+        let listings = *self.listings.lock().unwrap();
+        if listings.is_multiple_of(2) && page != Page::First {
+            return Ok(Listing { objects: Vec::new(), next: Some(after.to_owned()) });
+        }
         let next = (found.len() > 3).then(|| found[2].key.clone());
         found.truncate(3);
         Ok(Listing { objects: found, next })
@@ -131,15 +136,15 @@ fn what_is_used_while_a_prune_goes_on_stays() {
     let seen = Cell::new(0);
     store.list(FORM, &mut |_| Ok(seen.replace(seen.get() + 1) < 99)).unwrap();
     assert_eq!(seen.get(), 10);
-    for used in [&ids[3], &ids[8]] {
+    for used in [&ids[5], &ids[8]] {
         assert!(store.rely_on(used, FORM).unwrap());
     }
     *store.objects.listings.lock().unwrap() = 0;
     assert_eq!(store.remove_many(&ids[2..6], FORM, since).unwrap(), 3);
-    assert!(*store.objects.listings.lock().unwrap() <= 2, "only where they lie");
+    assert!(*store.objects.listings.lock().unwrap() <= 4, "only where they lie");
     assert_eq!(store.remove_many(&ids[8..9], FORM, since).unwrap(), 0);
     assert_eq!(store.remove_many(&ids[9..], FORM, since).unwrap(), 1);
     let left: Vec<_> = ids.iter().filter(|id| time_of(&store, id).is_some()).collect();
-    assert_eq!(left, [&ids[0], &ids[1], &ids[3], &ids[6], &ids[7], &ids[8]]);
+    assert_eq!(left, [&ids[0], &ids[1], &ids[5], &ids[6], &ids[7], &ids[8]]);
     assert_eq!(store.remove_many(&[], FORM, since).unwrap(), 0);
 }
