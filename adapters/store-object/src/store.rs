@@ -10,11 +10,10 @@ use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
 use desync_http::{Body, StatusCode};
 use desync_store::{
-    Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError,
-    USE_IS_NOTED_FOR_REMOTELY,
+    Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError, UseNotes,
 };
 
-use crate::{Found, LookUp, Object, Objects, Page};
+use crate::{LookUp, Object, Objects, Page};
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +28,7 @@ pub struct ObjectStore<O> {
     prefix: String,
     /// Done once it was told that look-ups are denied.
     denied: Once,
-    /// Done once it was told that objects cannot be renewed.
-    unrenewed: Once,
+    notes: UseNotes,
 }
 
 /// Indexes in object storage.
@@ -43,40 +41,14 @@ impl<O: Objects> ObjectStore<O> {
     /// Chunks whose keys begin with `prefix`, which is empty or ends with `/`.
     #[must_use]
     pub const fn new(objects: O, prefix: String) -> Self {
-        Self { objects, prefix, denied: Once::new(), unrenewed: Once::new() }
+        Self { objects, prefix, denied: Once::new(), notes: UseNotes::new() }
     }
 
     fn key(&self, id: &ChunkId, form: StorageForm) -> String {
         format!("{}{}", self.prefix, form.path_of(id))
     }
 
-    /// Notes that somebody relies on a chunk that was found, unless it is young. Says whether it is still there.
-    fn note(&self, id: &ChunkId, form: StorageForm, found: &Found) -> Result<bool, StoreError> {
-        // A time in the future is that of another clock.
-        let age = found.modified.map(|modified| modified.elapsed().unwrap_or_default());
-        if age.is_some_and(|age| age < self.use_is_noted_for()) {
-            return Ok(true);
-        }
-        match self.objects.renew(&self.key(id, form), CHUNK_TYPE, found) {
-            // Who may not, or a server that cannot: chunks can be put all the same.
-            Err(error) if error.kind == ErrorKind::Permanent => {
-                self.unrenewed.call_once(|| {
-                    log::warn!(
-                        "{error}: old chunks that are used again are not protected from a prune meanwhile"
-                    );
-                });
-                Ok(true)
-            }
-            renewed => renewed.map_err(|error| error.on(id)),
-        }
-    }
-
-    /// Those of the objects that nobody has begun to rely on after `since`, as far as the server knows now.
-    fn unused(&self, keys: Vec<String>, since: SystemTime) -> Result<Vec<String>, StoreError> {
-        let used = self.used(&keys, since)?;
-        Ok(keys.into_iter().filter(|key| !used.contains(key)).collect())
-    }
-
+    /// Those of the objects that somebody has begun to rely on after `since`, as far as the server knows now.
     fn used(&self, keys: &[String], since: SystemTime) -> Result<HashSet<String>, StoreError> {
         let is_used = |modified: Option<SystemTime>| modified.is_some_and(|modified| modified > since);
         let mut used = HashSet::new();
@@ -132,19 +104,23 @@ impl<O: Objects> Backend for ObjectStore<O> {
     }
 
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
-        match self.objects.look_up(&self.key(id, form)).map_err(|error| error.on(id))? {
+        let key = self.key(id, form);
+        match self.objects.look_up(&key).map_err(|error| error.on(id))? {
             // Whoever may write and not look stores again what is there: the same bytes.
             LookUp::Denied(error) => {
                 self.denied.call_once(|| log::warn!("{error}: chunks are stored without looking for them"));
                 Ok(false)
             }
-            LookUp::There(found) if found.len > 0 => self.note(id, form, &found),
+            LookUp::There(found) if found.len > 0 => {
+                let renew = || self.objects.renew(&key, CHUNK_TYPE, &found);
+                self.notes.keep(found.modified, renew).map_err(|error| error.on(id))
+            }
             LookUp::There(_) | LookUp::Missing => Ok(false),
         }
     }
 
     fn use_is_noted_for(&self) -> Duration {
-        USE_IS_NOTED_FOR_REMOTELY
+        UseNotes::STAND_FOR
     }
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
@@ -188,7 +164,9 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
 
     fn remove_many(&self, ids: &[ChunkId], form: StorageForm, since: SystemTime) -> Result<u64, StoreError> {
         // Looked at once more: it is long since they were listed.
-        let keys = self.unused(ids.iter().map(|id| self.key(id, form)).collect(), since)?;
+        let mut keys: Vec<_> = ids.iter().map(|id| self.key(id, form)).collect();
+        let used = self.used(&keys, since)?;
+        keys.retain(|key| !used.contains(key));
         keys.chunks(self.objects.removes_at_once()).try_for_each(|keys| self.objects.remove(keys))?;
         Ok(keys.len() as u64)
     }

@@ -7,9 +7,7 @@ use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
 use desync_http::ClientOptions;
-use desync_store::{
-    Backend, ErrorKind, Listed, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR_REMOTELY,
-};
+use desync_store::{Backend, ErrorKind, Listed, Operation, PrunableBackend, StoreError, UseNotes};
 
 use crate::manifest::{EMPTY_BLOB, digest_of};
 use crate::registry::Registry;
@@ -20,6 +18,7 @@ pub struct OciStore {
     registry: Registry,
     /// Whether the blob is there that stands for a config.
     has_config: AtomicBool,
+    notes: UseNotes,
 }
 
 impl OciStore {
@@ -34,7 +33,7 @@ impl OciStore {
         options: &ClientOptions,
     ) -> Result<Self, StoreError> {
         let registry = Registry::open(place, location, credentials, options)?;
-        Ok(Self { registry, has_config: AtomicBool::new(false) })
+        Ok(Self { registry, has_config: AtomicBool::new(false), notes: UseNotes::new() })
     }
 
     /// The manifest of a chunk with its digest; `None` if there is none, or that of something else.
@@ -119,18 +118,16 @@ impl Backend for OciStore {
 
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         let Some((manifest, _)) = self.manifest(Operation::Has, id, form)? else { return Ok(false) };
-        // A time in the future is that of another clock.
-        let age = manifest.used().map(|used| used.elapsed().unwrap_or_default());
-        if age.is_none_or(|age| age >= self.use_is_noted_for()) {
+        let noted = manifest.used();
+        let renew = || {
             // The tag moves to a manifest of another digest: a prune that saw the old one removes that.
-            let renewed = manifest.used_now().bytes();
-            self.registry.put_manifest(&tag(id, form), &renewed).map_err(|error| error.on(id))?;
-        }
-        Ok(true)
+            self.registry.put_manifest(&tag(id, form), &manifest.used_now().bytes()).map(|()| true)
+        };
+        self.notes.keep(noted, renew).map_err(|error| error.on(id))
     }
 
     fn use_is_noted_for(&self) -> Duration {
-        USE_IS_NOTED_FOR_REMOTELY
+        UseNotes::STAND_FOR
     }
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {

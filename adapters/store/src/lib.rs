@@ -30,6 +30,7 @@ mod router;
 mod swap;
 mod timeouts;
 mod traits;
+mod use_notes;
 mod write_once;
 
 pub use budget::{Budget, Reservation};
@@ -51,5 +52,6 @@ pub use retry::RetryPolicy;
 pub use router::Router;
 pub use swap::Swap;
 pub use timeouts::Timeouts;
-pub use traits::{Backend, ChunkStore, Listed, PrunableBackend, USE_IS_NOTED_FOR, USE_IS_NOTED_FOR_REMOTELY};
+pub use traits::{Backend, ChunkStore, Listed, PrunableBackend, USE_IS_NOTED_FOR};
+pub use use_notes::UseNotes;
 pub use write_once::WriteOnce;

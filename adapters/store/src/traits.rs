@@ -14,9 +14,6 @@ use crate::{Chunk, ErrorKind, StoreError};
 /// follow each other would write the inode of every chunk each time.
 pub const USE_IS_NOTED_FOR: Duration = Duration::from_secs(600);
 
-/// The same where a note costs a request, and perhaps money.
-pub const USE_IS_NOTED_FOR_REMOTELY: Duration = Duration::from_secs(12 * 60 * 60);
-
 /// An edge of the world that keeps stored chunk bytes by name. Knows nothing of compression, digests,
 /// retries or other stores. Called from many threads.
 pub trait Backend: Send + Sync {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use desync_http::Answer;
 
 use super::*;
-use crate::Listing;
+use crate::{Found, Listing};
 
 const FORM: StorageForm = StorageForm::Compressed;
 const HOUR: Duration = Duration::from_secs(3600);
