@@ -19,6 +19,15 @@ pub struct Endpoint {
     path: String,
     query: Option<String>,
     login: Option<(String, String)>,
+    object: Option<TypedName>,
+}
+
+/// The name of an object as its location has it. Not every escaped name can be made from a plain one: an escaped `/`
+/// is not a separator, an escaped byte need not be text, and a signature counts for one way to escape only.
+#[derive(Clone, PartialEq, Eq)]
+struct TypedName {
+    plain: String,
+    escaped: String,
 }
 
 /// Why a location is no HTTP server's.
@@ -61,10 +70,11 @@ impl Endpoint {
             path.push('/');
         }
         let query = query.map(|query| escaped(query, b"/?&="));
-        Ok(Self { scheme, authority: authority.to_ascii_lowercase(), path, query, login })
+        Ok(Self { scheme, authority: authority.to_ascii_lowercase(), path, query, login, object: None })
     }
 
-    /// Takes the location of an object apart into that of its parent and its name.
+    /// Takes the location of an object apart into that of its parent and its name, which [`Endpoint::url_of`] turns
+    /// into the same location again.
     ///
     /// # Errors
     /// As [`Endpoint::parse`], and if there is no name.
@@ -72,12 +82,14 @@ impl Endpoint {
         let mut endpoint = Self::parse(location)?;
         let whole = endpoint.path.trim_end_matches('/');
         let cut = whole.rfind('/').map_or(0, |slash| slash + 1);
-        let name = unescaped(&whole[cut..]);
-        if name.is_empty() {
+        let escaped = whole[cut..].to_owned();
+        if escaped.is_empty() {
             return Err(InvalidEndpoint("no name in the URL"));
         }
         endpoint.path.truncate(cut);
-        Ok((endpoint, name))
+        let plain = unescaped(&escaped);
+        endpoint.object = Some(TypedName { plain: plain.clone(), escaped });
+        Ok((endpoint, plain))
     }
 
     /// The URL of what lies below it, the location's query at its end.
@@ -85,8 +97,11 @@ impl Endpoint {
     pub fn url_of(&self, name: &str) -> String {
         let mut url = self.origin();
         url.push_str(&self.path);
-        // A name is a name: what looks like an escape in it is none.
-        url.push_str(&escaped(&name.replace('%', "%25"), b"/"));
+        match self.object.as_ref().filter(|object| object.plain == name) {
+            Some(typed) => url.push_str(&typed.escaped),
+            // A name is a name: what looks like an escape in it is none.
+            None => url.push_str(&escaped(&name.replace('%', "%25"), b"/")),
+        }
         if let Some(query) = &self.query {
             let _ = write!(url, "?{query}");
         }
@@ -181,6 +196,21 @@ mod tests {
         assert_eq!(name, "x y.caibx");
         assert_eq!(parent.url_of(&name), "https://h/b/x%20y.caibx?sig=a/b");
         assert!(Endpoint::of_object("https://h/?x").is_err());
+    }
+
+    #[test]
+    fn the_name_of_an_object_is_asked_for_as_it_was_typed() {
+        for (location, name) in [
+            ("https://h/o/dir%2Fx.caibx?alt=media", "dir/x.caibx"),
+            ("https://h/%ff.caibx", "%ff.caibx"),
+            ("https://h/%7Ex", "~x"),
+            ("https://h/b/50%25", "50%"),
+        ] {
+            let (parent, found) = Endpoint::of_object(location).unwrap();
+            assert_eq!((parent.url_of(&found).as_str(), found.as_str()), (location, name));
+        }
+        let (parent, _) = Endpoint::of_object("https://h/dir%2Fx").unwrap();
+        assert_eq!(parent.url_of("50% y"), "https://h/50%25%20y");
     }
 
     #[test]

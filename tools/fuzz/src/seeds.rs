@@ -58,11 +58,12 @@ const MANIFEST: &[u8] = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.
 "annotations":{"org.opencontainers.image.title":"00ff.cacnk"}}"#;
 
 /// Locations with everything a location can have.
-const URLS: [&str; 4] = [
+const URLS: [&str; 5] = [
     "http://host/store/index.caibx",
     "https://me:hunter%402@Host.example:8443/a%20b/c d/\u{fc}?X-Amz-Signature=00ff&x=a/b#part",
     "https://[::1]:443/",
     "HTTP://h/100%/..//x",
+    "http://h/o/dir%2fx%ff?alt=media",
 ];
 
 fn indexes() -> Vec<Vec<u8>> {

@@ -108,6 +108,21 @@ impl SlowStore {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
+
+    /// Ends it as it wants to be ended.
+    fn end(mut self) {
+        self.signal(Signal::CONT);
+        self.signal(Signal::TERM);
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for SlowStore {
+    /// After a failed check: nobody who cleans up may wait for a store that is stopped.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -162,7 +177,7 @@ fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
     }
     in_mount_namespace(test, &["casync"], |_| {
         let room = scene();
-        let mut slow = SlowStore::start(&room);
+        let slow = SlowStore::start(&room);
         write_store_file(&room, "slow/store");
         let args = ["mount", "-e", "0", "--store-file", "stores.json", "tree.caidx", "mnt"];
         let mount = Mount::start(&room, "a", &args);
@@ -185,8 +200,7 @@ fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
         assert_same(&room);
         mount.signal(Signal::INT);
         assert_eq!(mount.ended(), (Some(0), String::new()));
-        slow.signal(Signal::TERM);
-        assert_eq!(slow.0.wait().unwrap().code(), Some(0));
+        slow.end();
     });
 }
 
@@ -234,7 +248,7 @@ fn defect_86_a_mount_in_use_ends_while_its_store_hangs() {
         &["casync"],
         |_| {
             let room = scene();
-            let mut slow = SlowStore::start(&room);
+            let slow = SlowStore::start(&room);
             let mount = Mount::start(&room, "a", &["mount", "-s", "slow/store", "tree.caidx", "mnt"]);
             slow.signal(Signal::STOP);
             let mut reader =
@@ -244,9 +258,7 @@ fn defect_86_a_mount_in_use_ends_while_its_store_hangs() {
             mount.signal(Signal::INT);
             assert_eq!(mount.ended().0, Some(0));
             assert!(!reader.wait().unwrap().success());
-            slow.signal(Signal::CONT);
-            slow.signal(Signal::TERM);
-            assert_eq!(slow.0.wait().unwrap().code(), Some(0));
+            slow.end();
         },
     );
 }

@@ -86,6 +86,15 @@ impl<'a> Mount<'a> {
     }
 }
 
+impl Drop for Mount<'_> {
+    /// After a failed check: what is still mounted would keep whoever cleans up, and who waits for our output.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = Command::new("umount").arg("-l").arg(self.room.path("mnt")).stderr(Stdio::null()).status();
+    }
+}
+
 /// Processes that read here and there in one file of a mount.
 pub(crate) struct Readers<'a> {
     room: &'a Room,

@@ -12,7 +12,9 @@ pub(super) fn run(bytes: &[u8]) {
     if let Ok((parent, name)) = Endpoint::of_object(location) {
         assert!(!name.is_empty());
         // Taken apart and put together it is the same place.
-        let (again, same) = Endpoint::of_object(&parent.url_of(&name)).expect("a URL of ours");
+        let url = parent.url_of(&name);
+        let (again, same) = Endpoint::of_object(&url).expect("a URL of ours");
+        assert_eq!(again.url_of(&same), url);
         assert_eq!((again.url_of("x"), same), (parent.url_of("x"), name));
     }
 }
