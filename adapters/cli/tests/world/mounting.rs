@@ -101,12 +101,14 @@ fn defect_86_a_mount_ends_at_every_wish_and_saves_its_state() {
         assert_eq!(mount.ended(), (Some(0), String::new()));
         // Killed, after a hang-up had the state saved.
         std::fs::remove_file(room.path("state")).unwrap();
-        let mount = Mount::start(&room, "blob.raw", &args("store"));
+        let mut mount = Mount::start(&room, "blob.raw", &args("store"));
         assert!(std::fs::read(room.path("mnt/blob.raw")).unwrap() == blob);
         mount.signal(Signal::HUP);
         while !room.path("state").exists() {
             std::thread::sleep(Duration::from_millis(10));
         }
+        mount.signal(Signal::KILL);
+        mount.child.wait().unwrap();
         drop(mount);
         let mount = Mount::start(&room, "blob.raw", &args("empty"));
         assert!(std::fs::read(room.path("mnt/blob.raw")).unwrap() == blob);

@@ -109,6 +109,20 @@ impl SlowStore {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
+    /// Stops it, and returns when it has: a thread still on its way would take one more request and never answer it,
+    /// and the kernel lets nobody die who waits for that.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let is_stopped = |thread: fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap();
+            stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+        };
+        let threads = format!("/proc/{}/task", self.0.id());
+        while !fs::read_dir(&threads).unwrap().all(|thread| is_stopped(thread.unwrap())) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Ends it as it wants to be ended.
     fn end(mut self) {
         self.signal(Signal::CONT);
@@ -183,7 +197,7 @@ fn sixteen_processes_read_a_file_of_a_tree_while_the_store_hangs() {
         let mount = Mount::start(&room, "a", &args);
         let readers = Readers::start(&room, test);
         for _ in 0..3 {
-            slow.signal(Signal::STOP);
+            slow.stop();
             std::thread::sleep(Duration::from_millis(300));
             // Whoever asked the store that hangs waits for it; everybody else goes on.
             write_store_file(&room, "packed/store");
@@ -250,7 +264,7 @@ fn defect_86_a_mount_in_use_ends_while_its_store_hangs() {
             let room = scene();
             let slow = SlowStore::start(&room);
             let mount = Mount::start(&room, "a", &["mount", "-s", "slow/store", "tree.caidx", "mnt"]);
-            slow.signal(Signal::STOP);
+            slow.stop();
             let mut reader =
                 Command::new("cat").arg(room.path("mnt/big")).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(300));
