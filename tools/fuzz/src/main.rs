@@ -30,6 +30,9 @@ struct Options {
     /// Seconds for each
     #[arg(long, default_value_t = 30)]
     seconds: u32,
+    /// Tries the same inputs as every run with this number, as long as the code is the same; 0 is another each time
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
 }
 
 fn main() -> ExitCode {
@@ -54,7 +57,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let engine = build(&folder)?;
     let mut failed = Vec::new();
     for target in chosen {
-        if let Err(error) = fuzz(target, &engine, &folder, options.seconds) {
+        if let Err(error) = fuzz(target, &engine, &folder, options) {
             eprintln!("{}: {error:#}", target.name);
             failed.push(target.name);
         }
@@ -78,7 +81,8 @@ fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(host).join("release/fuzz-engine"))
 }
 
-fn fuzz(target: &Target, engine: &Path, folder: &Path, seconds: u32) -> anyhow::Result<()> {
+fn fuzz(target: &Target, engine: &Path, folder: &Path, options: &Options) -> anyhow::Result<()> {
+    let Options { seconds, seed, .. } = options;
     let corpus = folder.join("corpus").join(target.name);
     let failed = folder.join("failed");
     fs::create_dir_all(&corpus)?;
@@ -91,7 +95,7 @@ fn fuzz(target: &Target, engine: &Path, folder: &Path, seconds: u32) -> anyhow::
     command.env("FUZZ_TARGET", target.name).arg(&corpus).stdin(Stdio::null());
     command.arg(format!("-artifact_prefix={}", prefix.display()));
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={}", target.len_max));
-    command.arg(format!("-timeout={HANG}")).args([
+    command.arg(format!("-seed={seed}")).arg(format!("-timeout={HANG}")).args([
         "-rss_limit_mb=1024",
         "-verbosity=0",
         "-print_final_stats=1",

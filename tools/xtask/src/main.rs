@@ -123,7 +123,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Header => c_programs::header(),
         Task::Sizes { json } => sizes::run(json),
         Task::Hil { word } => checks::hil(word.as_deref().unwrap_or_default()),
-        Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds),
+        Task::Fuzz { target, seconds } => tools::fuzz(target.as_deref(), seconds, 0),
         Task::Corpus => tools::corpus(&[]),
         Task::Bench { options } => tools::bench(&options),
         Task::Network { word } => tools::network(word.as_deref().unwrap_or_default()),

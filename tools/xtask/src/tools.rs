@@ -48,10 +48,10 @@ fn bench_with(options: &[String]) -> anyhow::Result<()> {
     run(cargo(&["run", "--quiet", "--release", "--package", "desync-bench", "--"]).args(options))
 }
 
-/// Fuzzes one decoder, or all, for some seconds each.
-pub(crate) fn fuzz(target: Option<&str>, seconds: u32) -> anyhow::Result<()> {
-    let seconds = seconds.to_string();
+/// Fuzzes one decoder, or all, for some seconds each, with inputs that come of `seed`; 0 is another each time.
+pub(crate) fn fuzz(target: Option<&str>, seconds: u32, seed: u32) -> anyhow::Result<()> {
+    let (seconds, seed) = (seconds.to_string(), seed.to_string());
     let mut command = cargo(&["run", "--quiet", "--release", "--package", "desync-fuzz", "--"]);
-    command.args(["--seconds", &seconds]).args(target);
+    command.args(["--seconds", &seconds, "--seed", &seed]).args(target);
     run(command.current_dir(workspace_root()))
 }
