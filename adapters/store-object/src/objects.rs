@@ -29,6 +29,12 @@ pub trait Objects: Send + Sync {
     /// Removes objects, at most [`Objects::removes_at_once`]; those that are not there do not matter.
     fn remove(&self, keys: &[String]) -> Result<(), StoreError>;
 
+    /// Removes an object if it is still the one that was `found`, as far as the storage can be bound to that. `false` if
+    /// it was not.
+    fn remove_found(&self, key: &str, _found: &Found) -> Result<bool, StoreError> {
+        self.remove(&[key.to_owned()]).map(|()| true)
+    }
+
     /// How many objects one request removes.
     fn removes_at_once(&self) -> usize;
 
@@ -74,6 +80,8 @@ pub struct Found {
     pub len: u64,
     /// When it was stored or renewed, where the server tells.
     pub modified: Option<SystemTime>,
+    /// Which one of all that had this key, where a removal can be bound to that (Google's `generation`).
+    pub generation: Option<u64>,
 }
 
 /// Which objects of a listing.

@@ -48,16 +48,23 @@ impl<O: Objects> ObjectStore<O> {
         format!("{}{}", self.prefix, form.path_of(id))
     }
 
+    /// Removes an object unless somebody has begun to rely on it after `since`; whether it did.
+    fn remove_unused(&self, key: &str, since: SystemTime) -> Result<bool, StoreError> {
+        match self.objects.look_up(key)? {
+            LookUp::There(found) if is_used(found.modified, since) => Ok(false),
+            LookUp::There(found) => self.objects.remove_found(key, &found),
+            LookUp::Missing => Ok(false),
+            // Whoever may list and remove need not be allowed to read.
+            LookUp::Denied(_) if self.used(&[key.to_owned()], since)?.is_empty() => {
+                self.objects.remove(&[key.to_owned()]).map(|()| true)
+            }
+            LookUp::Denied(_) => Ok(false),
+        }
+    }
+
     /// Those of the objects that somebody has begun to rely on after `since`, as far as the server knows now.
     fn used(&self, keys: &[String], since: SystemTime) -> Result<HashSet<String>, StoreError> {
-        let is_used = |modified: Option<SystemTime>| modified.is_some_and(|modified| modified > since);
         let mut used = HashSet::new();
-        if let [key] = keys {
-            if matches!(self.objects.look_up(key)?, LookUp::There(found) if is_used(found.modified)) {
-                used.insert(key.clone());
-            }
-            return Ok(used);
-        }
         let (Some(first), Some(last)) = (keys.iter().min(), keys.iter().max()) else { return Ok(used) };
         // Without its last character, the first comes after it.
         let mut page = self.objects.list(&self.prefix, Page::After(&first[..first.len() - 1]))?;
@@ -65,7 +72,10 @@ impl<O: Objects> ObjectStore<O> {
             // A page may be empty and not the last.
             let is_last = page.objects.last().is_some_and(|object| object.key >= *last);
             used.extend(
-                page.objects.into_iter().filter(|found| is_used(found.modified)).map(|found| found.key),
+                page.objects
+                    .into_iter()
+                    .filter(|found| is_used(found.modified, since))
+                    .map(|found| found.key),
             );
             match page.next.filter(|_| !is_last) {
                 Some(next) => page = self.objects.list(&self.prefix, Page::Next(&next))?,
@@ -165,6 +175,9 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
     fn remove_many(&self, ids: &[ChunkId], form: StorageForm, since: SystemTime) -> Result<u64, StoreError> {
         // Looked at once more: it is long since they were listed.
         let mut keys: Vec<_> = ids.iter().map(|id| self.key(id, form)).collect();
+        if let [key] = &keys[..] {
+            return self.remove_unused(key, since).map(u64::from);
+        }
         let used = self.used(&keys, since)?;
         keys.retain(|key| !used.contains(key));
         keys.chunks(self.objects.removes_at_once()).try_for_each(|keys| self.objects.remove(keys))?;
@@ -179,6 +192,10 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
         // An upload that broke off leaves nothing.
         Ok(0)
     }
+}
+
+fn is_used(modified: Option<SystemTime>, since: SystemTime) -> bool {
+    modified.is_some_and(|modified| modified > since)
 }
 
 impl<O: Objects> ObjectIndexes<O> {

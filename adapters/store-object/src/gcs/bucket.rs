@@ -46,6 +46,7 @@ pub struct GcsBucket {
 struct Described {
     size: String,
     updated: Option<String>,
+    generation: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +92,7 @@ impl GcsBucket {
         format!("{}/storage/v1/b/{}/o/{}", self.origin, self.place.bucket, escaped(key))
     }
 
-    /// Sends a request; `None` if there is no such object.
+    /// Sends a request; `None` if there is no such object, or not the one that a condition of the request names.
     fn ask(&self, request: Request<'_>, what: &str) -> Result<Option<Answer>, StoreError> {
         let operation = request.operation;
         let request = match self.identity.authorization(&self.client)? {
@@ -101,6 +102,9 @@ impl GcsBucket {
         let mut answer = self.client.send(request)?;
         if answer.status().is_success() {
             return Ok(Some(answer));
+        }
+        if answer.status() == StatusCode::PRECONDITION_FAILED {
+            return Ok(None);
         }
         if answer.status() == StatusCode::NOT_FOUND {
             let text = answer.text(TEXT_MAX).unwrap_or_default().to_ascii_lowercase();
@@ -135,14 +139,21 @@ impl Objects for GcsBucket {
     }
 
     fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
-        let request =
-            Request::new(Operation::Has, Method::GET, self.object_url(key) + "?fields=size,updated");
+        let request = Request::new(
+            Operation::Has,
+            Method::GET,
+            self.object_url(key) + "?fields=size,updated,generation",
+        );
         let Some(mut answer) = self.ask(request, key)? else { return Ok(LookUp::Missing) };
         let text = answer.text(TEXT_MAX)?;
         let described: Described =
             serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
         let len = described.size.parse().map_err(|error| self.no_sense(Operation::Has, &error))?;
-        Ok(LookUp::There(Found { len, modified: described.updated.as_deref().and_then(time) }))
+        Ok(LookUp::There(Found {
+            len,
+            modified: described.updated.as_deref().and_then(time),
+            generation: described.generation.and_then(|generation| generation.parse().ok()),
+        }))
     }
 
     fn renew(&self, key: &str, _content_type: &'static str, _found: &Found) -> Result<bool, StoreError> {
@@ -181,6 +192,14 @@ impl Objects for GcsBucket {
         })
     }
 
+    fn remove_found(&self, key: &str, found: &Found) -> Result<bool, StoreError> {
+        let mut url = self.object_url(key);
+        if let Some(generation) = found.generation {
+            let _ = write!(url, "?ifGenerationMatch={generation}");
+        }
+        self.ask(Request::new(Operation::Remove, Method::DELETE, url), key).map(|answer| answer.is_some())
+    }
+
     fn removes_at_once(&self) -> usize {
         1
     }
@@ -214,4 +233,35 @@ impl Objects for GcsBucket {
 
 fn time(text: &str) -> Option<SystemTime> {
     Some(text.parse::<jiff::Timestamp>().ok()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use desync_test_kit::servers::{Fault, WebServer};
+
+    use super::*;
+
+    #[test]
+    fn what_is_removed_is_what_was_looked_at() {
+        let server = WebServer::start();
+        server.put(
+            "storage/v1/b/b/o/x",
+            br#"{"size": "16", "updated": "2026-01-02T03:04:05Z", "generation": "17"}"#,
+        );
+        let bucket = GcsBucket::open(GcsSettings {
+            place: GcsLocation::parse("gs://b").unwrap(),
+            location: "gs://b",
+            identity: Identity::nobody(),
+            server: Some(server.address().to_string()),
+            options: &ClientOptions::default(),
+        });
+        let bucket = bucket.unwrap();
+        let LookUp::There(found) = bucket.look_up("x").unwrap() else { panic!("it is there") };
+        assert_eq!((found.len, found.generation), (16, Some(17)));
+        assert!(bucket.remove_found("x", &found).unwrap());
+        assert_eq!(server.take_seen().last().unwrap().target, "/storage/v1/b/b/o/x?ifGenerationMatch=17");
+        // Somebody wrote it anew meanwhile.
+        server.set_fault(Fault::Method("DELETE", 412));
+        assert!(!bucket.remove_found("x", &found).unwrap());
+    }
 }

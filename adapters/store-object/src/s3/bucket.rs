@@ -246,7 +246,9 @@ impl Objects for S3Bucket {
         let Some(answer) = self.or_none(ask.operation, done)? else { return Ok(LookUp::Missing) };
         // A server that does not tell a length has something.
         let len = answer.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(1);
-        Ok(LookUp::There(Found { len, modified: answer.header("last-modified").and_then(http_time) }))
+        let modified = answer.header("last-modified").and_then(http_time);
+        // A copy onto itself has the same tag: a removal could not be bound to it.
+        Ok(LookUp::There(Found { len, modified, generation: None }))
     }
 
     fn renew(&self, key: &str, content_type: &'static str, found: &Found) -> Result<bool, StoreError> {

@@ -36,7 +36,7 @@ impl Objects for Memory {
     }
     fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
         let found = self.objects.lock().unwrap().get(key).copied();
-        let found = found.map(|(len, modified)| Found { len, modified: Some(modified) });
+        let found = found.map(|(len, modified)| Found { len, modified: Some(modified), generation: None });
         Ok(found.map_or(LookUp::Missing, LookUp::There))
     }
     fn renew(&self, key: &str, _: &'static str, _: &Found) -> Result<bool, StoreError> {
