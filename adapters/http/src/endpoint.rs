@@ -19,15 +19,10 @@ pub struct Endpoint {
     path: String,
     query: Option<String>,
     login: Option<(String, String)>,
-    object: Option<TypedName>,
-}
-
-/// The name of an object as its location has it. Not every escaped name can be made from a plain one: an escaped `/`
-/// is not a separator, an escaped byte need not be text, and a signature counts for one way to escape only.
-#[derive(Clone, PartialEq, Eq)]
-struct TypedName {
-    plain: String,
-    escaped: String,
+    /// The name of the object that the location is of, escaped as it was typed. Not every escaped name can be made from
+    /// a plain one: an escaped `/` is no separator, an escaped byte need not be text, and a signature counts for one
+    /// way to escape only.
+    object: Option<String>,
 }
 
 /// Why a location is no HTTP server's.
@@ -87,9 +82,9 @@ impl Endpoint {
             return Err(InvalidEndpoint("no name in the URL"));
         }
         endpoint.path.truncate(cut);
-        let plain = unescaped(&escaped);
-        endpoint.object = Some(TypedName { plain: plain.clone(), escaped });
-        Ok((endpoint, plain))
+        let name = unescaped(&escaped);
+        endpoint.object = Some(escaped);
+        Ok((endpoint, name))
     }
 
     /// The URL of what lies below it, the location's query at its end.
@@ -97,8 +92,8 @@ impl Endpoint {
     pub fn url_of(&self, name: &str) -> String {
         let mut url = self.origin();
         url.push_str(&self.path);
-        match self.object.as_ref().filter(|object| object.plain == name) {
-            Some(typed) => url.push_str(&typed.escaped),
+        match self.object.as_ref().filter(|object| unescaped(object) == name) {
+            Some(typed) => url.push_str(typed),
             // A name is a name: what looks like an escape in it is none.
             None => url.push_str(&escaped(&name.replace('%', "%25"), b"/")),
         }

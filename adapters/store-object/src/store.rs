@@ -48,20 +48,6 @@ impl<O: Objects> ObjectStore<O> {
         format!("{}{}", self.prefix, form.path_of(id))
     }
 
-    /// Removes an object unless somebody has begun to rely on it after `since`; whether it did.
-    fn remove_unused(&self, key: &str, since: SystemTime) -> Result<bool, StoreError> {
-        match self.objects.look_up(key)? {
-            LookUp::There(found) if is_used(found.modified, since) => Ok(false),
-            LookUp::There(found) => self.objects.remove_found(key, &found),
-            LookUp::Missing => Ok(false),
-            // Whoever may list and remove need not be allowed to read.
-            LookUp::Denied(_) if self.used(&[key.to_owned()], since)?.is_empty() => {
-                self.objects.remove(&[key.to_owned()]).map(|()| true)
-            }
-            LookUp::Denied(_) => Ok(false),
-        }
-    }
-
     /// Those of the objects that somebody has begun to rely on after `since`, as far as the server knows now.
     fn used(&self, keys: &[String], since: SystemTime) -> Result<HashSet<String>, StoreError> {
         let mut used = HashSet::new();
@@ -176,7 +162,13 @@ impl<O: Objects> PrunableBackend for ObjectStore<O> {
         // Looked at once more: it is long since they were listed.
         let mut keys: Vec<_> = ids.iter().map(|id| self.key(id, form)).collect();
         if let [key] = &keys[..] {
-            return self.remove_unused(key, since).map(u64::from);
+            match self.objects.look_up(key)? {
+                LookUp::There(found) if is_used(found.modified, since) => return Ok(0),
+                LookUp::There(found) => return self.objects.remove_found(key, &found).map(u64::from),
+                LookUp::Missing => return Ok(0),
+                // Whoever may list and remove need not be allowed to read.
+                LookUp::Denied(_) => {}
+            }
         }
         let used = self.used(&keys, since)?;
         keys.retain(|key| !used.contains(key));

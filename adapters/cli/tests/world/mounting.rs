@@ -109,7 +109,7 @@ fn defect_86_a_mount_ends_at_every_wish_and_saves_its_state() {
         }
         mount.signal(Signal::KILL);
         mount.child.wait().unwrap();
-        drop(mount);
+        run("umount", &[&room.path("mnt")]);
         let mount = Mount::start(&room, "blob.raw", &args("empty"));
         assert!(std::fs::read(room.path("mnt/blob.raw")).unwrap() == blob);
         // In use: it ends all the same.

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use desync_test_kit::mounts::{in_mount_namespace, run};
 use desync_test_kit::prng;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::mounts::{Mount, Readers, make_spoilt_stores, read_if_reader, write_store_file};
+use crate::mounts::{LONG, Mount, Readers, make_spoilt_stores, read_if_reader, write_store_file};
 use crate::room::Room;
 
 /// A room with a tree of everything a tree can have, its archive in `store` by the index `tree.caidx`, and a
@@ -117,8 +117,9 @@ impl SlowStore {
             let stat = fs::read_to_string(thread.path().join("stat")).unwrap();
             stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
         };
-        let threads = format!("/proc/{}/task", self.0.id());
+        let (threads, start) = (format!("/proc/{}/task", self.0.id()), Instant::now());
         while !fs::read_dir(&threads).unwrap().all(|thread| is_stopped(thread.unwrap())) {
+            assert!(start.elapsed() < LONG, "the slow store does not stop");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::room::Room;
 
 /// How long anything may take that is not waited for on purpose.
-const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// Processes that read at the same time.
 const READERS: u64 = 16;

@@ -92,7 +92,7 @@ impl GcsBucket {
         format!("{}/storage/v1/b/{}/o/{}", self.origin, self.place.bucket, escaped(key))
     }
 
-    /// Sends a request; `None` if there is no such object, or not the one that a condition of the request names.
+    /// Sends a request; `None` if there is no such object, or if what is to be removed is another one by now.
     fn ask(&self, request: Request<'_>, what: &str) -> Result<Option<Answer>, StoreError> {
         let operation = request.operation;
         let request = match self.identity.authorization(&self.client)? {
@@ -103,7 +103,8 @@ impl GcsBucket {
         if answer.status().is_success() {
             return Ok(Some(answer));
         }
-        if answer.status() == StatusCode::PRECONDITION_FAILED {
+        // Only removals have a condition.
+        if answer.status() == StatusCode::PRECONDITION_FAILED && operation == Operation::Remove {
             return Ok(None);
         }
         if answer.status() == StatusCode::NOT_FOUND {
@@ -116,6 +117,11 @@ impl GcsBucket {
             return Err(self.error(ErrorKind::Permanent, operation, cause));
         }
         Err(answer.refused(what))
+    }
+
+    /// Removes the object at a URL; `false` if there is none, or another than the URL names.
+    fn remove_at(&self, url: String, key: &str) -> Result<bool, StoreError> {
+        self.ask(Request::new(Operation::Remove, Method::DELETE, url), key).map(|answer| answer.is_some())
     }
 
     fn no_sense(&self, operation: Operation, error: &dyn std::fmt::Display) -> StoreError {
@@ -148,11 +154,11 @@ impl Objects for GcsBucket {
         let text = answer.text(TEXT_MAX)?;
         let described: Described =
             serde_json::from_str(&text).map_err(|error| self.no_sense(Operation::Has, &error))?;
-        let len = described.size.parse().map_err(|error| self.no_sense(Operation::Has, &error))?;
+        let number = |text: &str| text.parse().map_err(|error| self.no_sense(Operation::Has, &error));
         Ok(LookUp::There(Found {
-            len,
+            len: number(&described.size)?,
             modified: described.updated.as_deref().and_then(time),
-            generation: described.generation.and_then(|generation| generation.parse().ok()),
+            generation: described.generation.as_deref().map(number).transpose()?,
         }))
     }
 
@@ -186,10 +192,7 @@ impl Objects for GcsBucket {
     }
 
     fn remove(&self, keys: &[String]) -> Result<(), StoreError> {
-        keys.iter().try_for_each(|key| {
-            let request = Request::new(Operation::Remove, Method::DELETE, self.object_url(key));
-            self.ask(request, key).map(|_| ())
-        })
+        keys.iter().try_for_each(|key| self.remove_at(self.object_url(key), key).map(|_| ()))
     }
 
     fn remove_found(&self, key: &str, found: &Found) -> Result<bool, StoreError> {
@@ -197,7 +200,7 @@ impl Objects for GcsBucket {
         if let Some(generation) = found.generation {
             let _ = write!(url, "?ifGenerationMatch={generation}");
         }
-        self.ask(Request::new(Operation::Remove, Method::DELETE, url), key).map(|answer| answer.is_some())
+        self.remove_at(url, key)
     }
 
     fn removes_at_once(&self) -> usize {
@@ -263,5 +266,12 @@ mod tests {
         // Somebody wrote it anew meanwhile.
         server.set_fault(Fault::Method("DELETE", 412));
         assert!(!bucket.remove_found("x", &found).unwrap());
+        // Nothing else has a condition: there it is no answer.
+        server.set_fault(Fault::Method("GET", 412));
+        assert!(bucket.look_up("x").is_err());
+        // Nor is anything removed whose generation is not understood.
+        server.set_fault(Fault::None);
+        server.put("storage/v1/b/b/o/x", br#"{"size": "16", "generation": "-"}"#);
+        assert!(bucket.look_up("x").is_err());
     }
 }

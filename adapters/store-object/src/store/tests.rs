@@ -18,6 +18,8 @@ enum Renewal {
     Works,
     Empties,
     Fails(ErrorKind),
+    /// Not even looking an object up is allowed.
+    Denied,
 }
 
 /// Lengths and times of objects by their keys, three to a page.
@@ -35,6 +37,9 @@ impl Objects for Memory {
         unreachable!("nothing is read here")
     }
     fn look_up(&self, key: &str) -> Result<LookUp, StoreError> {
+        if self.renewal == Renewal::Denied {
+            return Ok(LookUp::Denied(self.error(ErrorKind::Permanent, Operation::Has, "denied".into())));
+        }
         let found = self.objects.lock().unwrap().get(key).copied();
         let found = found.map(|(len, modified)| Found { len, modified: Some(modified), generation: None });
         Ok(found.map_or(LookUp::Missing, LookUp::There))
@@ -45,6 +50,7 @@ impl Objects for Memory {
         match self.renewal {
             Renewal::Works => *modified = SystemTime::now(),
             Renewal::Empties => *len = 0,
+            Renewal::Denied => unreachable!("nobody could know that it is old"),
             Renewal::Fails(kind) => return Err(self.error(kind, Operation::Has, "told to fail".into())),
         }
         Ok(*len > 0)
@@ -147,4 +153,13 @@ fn what_is_used_while_a_prune_goes_on_stays() {
     let left: Vec<_> = ids.iter().filter(|id| time_of(&store, id).is_some()).collect();
     assert_eq!(left, [&ids[0], &ids[1], &ids[5], &ids[6], &ids[7], &ids[8]]);
     assert_eq!(store.remove_many(&[], FORM, since).unwrap(), 0);
+}
+
+#[test]
+fn who_may_not_look_up_prunes_by_what_is_listed() {
+    let (store, ids, old) = store(Renewal::Denied);
+    assert_eq!(store.remove_many(&ids[..1], FORM, old - HOUR).unwrap(), 0, "used since then");
+    assert_eq!(store.remove_many(&ids[..1], FORM, old + HOUR).unwrap(), 1);
+    assert_eq!(time_of(&store, &ids[0]), None);
+    assert!(time_of(&store, &ids[1]).is_some());
 }
