@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use desync_core::VerifiedChunk;
 use desync_core::chunk_source::{ChunkSource, Wanted};
 use desync_core::digest::HashKernel;
-use desync_store::{Chunk, ChunkStore, Opener, PlainBytes, StoreError};
+use desync_store::{ChunkStore, Opener, PlainBytes, StoreError};
 
 /// Plain bytes that are gathered before they are verified, unless a single chunk is longer.
 pub(crate) const GATHERED_LEN_MAX: u64 = 4 << 20;
@@ -60,33 +60,31 @@ impl<'a> Fetcher<'a> {
     /// Fetches the next of the chunks announced, as many as can be had soon.
     fn fetch_ahead(&mut self) {
         let start = Instant::now();
-        let (mut chunks, mut failed, mut len) = (Vec::new(), None, 0);
+        // One index names all its chunks by one digest.
+        let Some(digest) = self.coming.front().map(|wanted| wanted.digest) else { return };
+        let mut opening = self.opener.together(self.hash, digest, &self.location);
+        let (mut opened, mut failed, mut len) = (Vec::new(), None, 0);
         while let Some(wanted) = self.coming.pop_front() {
             match self.store.get_unverified(&wanted) {
-                Ok(chunk) => chunks.push((chunk, wanted)),
+                Ok(chunk) => opening.add(&chunk, &wanted),
                 Err(error) => {
                     // What is asked for after it may never be needed.
                     failed = Some((wanted, Err(error)));
                     break;
                 }
             }
+            opened.push(wanted);
             len += wanted.len.max();
-            let enough = chunks.len() >= self.hash.batch_len() || len >= GATHERED_LEN_MAX;
+            let enough = opened.len() >= self.hash.batch_len() || len >= GATHERED_LEN_MAX;
             if enough || start.elapsed() >= GATHERING_TIME_MAX {
                 break;
             }
         }
-        let opened = self.open_many(&chunks);
-        self.ready.extend(chunks.into_iter().map(|(_, wanted)| wanted).zip(opened));
+        let pairs = opened.into_iter().zip(opening.finish());
+        let verified = pairs.map(|(wanted, chunk)| (wanted, chunk.or_else(|_| self.fetch_alone(&wanted))));
+        let verified: Vec<_> = verified.collect();
+        self.ready.extend(verified);
         self.ready.extend(failed);
-    }
-
-    fn open_many(&self, chunks: &[(Chunk, Wanted)]) -> Vec<Result<Fetched, StoreError>> {
-        // One index names all its chunks by one digest.
-        let Some(digest) = chunks.first().map(|(_, wanted)| wanted.digest) else { return Vec::new() };
-        let opened = self.opener.open_many(self.hash, digest, chunks, &self.location);
-        let pairs = opened.into_iter().zip(chunks);
-        pairs.map(|(opened, (_, wanted))| opened.or_else(|_| self.fetch_alone(wanted))).collect()
     }
 
     /// A chunk, decoded and hashed here if the store has not done so.
@@ -118,7 +116,7 @@ mod tests {
     use std::sync::Mutex;
 
     use desync_core::ChunkId;
-    use desync_store::{ErrorKind, Operation};
+    use desync_store::{Chunk, ErrorKind, Operation};
 
     use super::*;
     use crate::testing::{EIGHT, directory_store, fill, index_of, wanted_of};

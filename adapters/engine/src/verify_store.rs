@@ -4,7 +4,7 @@ use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
 use desync_core::{ChunkId, DigestKind, Limits};
-use desync_store::{Chunk, ChunkStore, ErrorKind, Opener, PrunableBackend, StoreError};
+use desync_store::{ChunkStore, ErrorKind, Opener, PrunableBackend, StoreError};
 
 use crate::pool::Pool;
 use crate::{Context, Error, Phase};
@@ -73,7 +73,8 @@ pub fn verify_store(
         }
     };
     let worker = || {
-        let hand = Hand { options, hash: context.kernels.hash, opener: Opener::new() };
+        let digests = options.digests.to_vec();
+        let mut hand = Hand { options, hash: context.kernels.hash, opener: Opener::new(), digests };
         move |ids: Vec<ChunkId>| Ok(hand.check(&ids))
     };
     Pool::run(context, worker, |pool| {
@@ -115,36 +116,45 @@ struct Hand<'a> {
     options: &'a VerifyOptions<'a>,
     hash: HashKernel,
     opener: Opener,
+    /// The digests that may name a chunk, first that which named the last one.
+    digests: Vec<DigestKind>,
 }
 
 impl Hand<'_> {
-    /// Checks chunks side by side; for each `None` if it is right.
-    fn check(&self, ids: &[ChunkId]) -> Vec<Option<BadChunk>> {
-        let mut problems: Vec<Option<StoreError>> = vec![None; ids.len()];
-        let (mut chunks, mut places) = (Vec::new(), Vec::new());
-        for (place, id) in ids.iter().enumerate() {
-            let wanted = self.wanted(id, self.options.digests[0]);
-            match self.options.store.get(&wanted) {
-                Ok(chunk) => {
-                    chunks.push((chunk, wanted));
-                    places.push(place);
-                }
-                Err(problem) => problems[place] = Some(problem),
-            }
-        }
-        let location = self.options.store.location();
-        let opened = self.opener.open_many(self.hash, self.options.digests[0], &chunks, &location);
-        for ((place, (chunk, _)), opened) in places.into_iter().zip(&chunks).zip(opened) {
-            problems[place] = opened.err().filter(|_| !self.is_right_otherwise(chunk));
-        }
-        ids.iter().zip(problems).map(|(id, problem)| Some(self.bad(*id, problem?))).collect()
+    /// Checks chunks side by side; for each `None` if it is right. Each is decoded as it is read, so that what was
+    /// read is not kept beside what it decodes to.
+    fn check(&mut self, ids: &[ChunkId]) -> Vec<Option<BadChunk>> {
+        let opened = self.open(ids);
+        let pairs = ids.iter().zip(opened).map(|(id, opened)| {
+            let problem = opened.err().filter(|_| !self.is_right_otherwise(id))?;
+            Some(self.bad(*id, problem))
+        });
+        pairs.collect()
     }
 
-    /// Whether a chunk that the first digest does not name is named by another.
-    fn is_right_otherwise(&self, chunk: &Chunk) -> bool {
-        let others = self.options.digests[1..].iter();
-        let mut opened = others.map(|digest| self.opener.open(chunk, &self.wanted(&chunk.id(), *digest), ""));
-        opened.any(|opened| opened.is_ok())
+    /// Opens chunks by the first digest.
+    fn open(&self, ids: &[ChunkId]) -> Vec<Result<(), StoreError>> {
+        let location = self.options.store.location();
+        let mut opening = self.opener.together(self.hash, self.digests[0], &location);
+        let mut read = Vec::with_capacity(ids.len());
+        for id in ids {
+            let wanted = self.wanted(id, self.digests[0]);
+            read.push(self.options.store.get(&wanted).map(|chunk| opening.add(&chunk, &wanted)));
+        }
+        let mut opened = opening.finish().into_iter();
+        let mut next = || opened.next().expect("each chunk that is read is opened");
+        read.into_iter().map(|read| read.and_then(|()| next().map(drop))).collect()
+    }
+
+    /// Whether a chunk that the first digest does not name is named by another, which is tried first from then on:
+    /// stores seldom have chunks of both.
+    fn is_right_otherwise(&mut self, id: &ChunkId) -> bool {
+        let other = (1..self.digests.len()).find(|&place| {
+            let wanted = self.wanted(id, self.digests[place]);
+            let read = self.options.store.get(&wanted);
+            read.and_then(|chunk| self.opener.open(&chunk, &wanted, "")).is_ok()
+        });
+        other.inspect(|&place| self.digests.swap(0, place)).is_some()
     }
 
     fn wanted(&self, id: &ChunkId, digest: DigestKind) -> Wanted {

@@ -138,15 +138,19 @@ pub trait DiskFile: Send + Sync {
     /// Fills `buf` from `offset` on; `UnexpectedEof` if the file ends before.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// All bytes of a file that is not longer than `len_max`; of a longer one, its length as an error within.
-    fn read_all(&self, len_max: u64) -> io::Result<Result<Vec<u8>, u64>> {
+    /// Replaces `bytes` by those of a file that is not longer than `len_max`; of a longer one, gives its length as an
+    /// error within. After an error `bytes` may hold anything.
+    fn read_all(&self, len_max: u64, bytes: &mut Vec<u8>) -> io::Result<Result<(), u64>> {
         let len = self.len()?;
         if len > len_max {
             return Ok(Err(len));
         }
-        let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
-        self.read_exact_at(&mut bytes, 0)?;
-        Ok(Ok(bytes))
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.clear();
+        bytes.try_reserve_exact(len)?;
+        bytes.resize(len, 0);
+        self.read_exact_at(bytes, 0)?;
+        Ok(Ok(()))
     }
 
     /// Writes all of `bytes` at `offset`.

@@ -15,13 +15,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_files::{Disk, DiskFile, Durability, FileKind, Metadata, temporary_path};
-use desync_store::{Backend, ErrorKind, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR};
+use desync_store::{
+    Backend, Buffers, Bytes, ErrorKind, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR,
+};
 
 use crate::batch::{BatchLimits, Batches, Waiting};
 use crate::names::{TEMPORARY_PREFIX, chunk_path};
 
 #[cfg(test)]
 mod tests;
+
+/// Buffers kept for chunks that are read: as many as a worker decodes before it hashes them together, twice.
+const IDLE_BUFFERS_MAX: usize = 32;
+
+/// Longer ones are not kept: 1 MiB is four times the longest chunk by default.
+const IDLE_BUFFER_LEN_MAX: usize = 1 << 20;
 
 /// How many random names are tried before giving up. One nearly always does.
 const NAMES_MAX: u32 = 100;
@@ -37,6 +45,8 @@ pub struct DirectoryStore {
     pub(crate) location: String,
     durability: Durability,
     batches: Batches,
+    /// What compressed chunks are read into. Others are kept by whoever asked for them, and in a buffer that fits.
+    buffers: Buffers,
     /// Whether the directory that was last asked for was missing: then in a new store the next one is, too, and
     /// is made without trying.
     directories_are_new: AtomicBool,
@@ -66,7 +76,8 @@ impl DirectoryStore {
         let directory = directory.to_owned();
         let batches = Batches::new(Arc::clone(&disk), directory.clone(), location.clone(), limits);
         let (batches, directories_are_new) = (batches.map_err(failed)?, AtomicBool::new(false));
-        Ok(Self { batches, disk, directory, location, durability, directories_are_new })
+        let buffers = Buffers::new(IDLE_BUFFERS_MAX, IDLE_BUFFER_LEN_MAX);
+        Ok(Self { batches, disk, directory, location, durability, buffers, directories_are_new })
     }
 
     pub(crate) fn error(&self, operation: Operation, id: &ChunkId, error: &io::Error) -> StoreError {
@@ -161,19 +172,28 @@ impl Backend for DirectoryStore {
         &self.location
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         let failed = |error: io::Error| self.error(Operation::Get, id, &error);
         let Some(file) = self.open_chunk(id, form).map_err(failed)? else {
             return Err(StoreError::missing(Operation::Get, &self.location, id));
         };
-        file.read_all(len_max).map_err(failed)?.map_err(|len| {
+        let too_long = |len| {
             let cause = format!("stored with {len} bytes, expected at most {len_max}");
             StoreError::invalid(&self.location, id, cause)
-        })
+        };
+        if form.is_compressed() {
+            let mut stored = self.buffers.take();
+            file.read_all(len_max, &mut stored).map_err(failed)?.map_err(too_long)?;
+            Ok(stored.into())
+        } else {
+            let mut stored = Vec::new();
+            file.read_all(len_max, &mut stored).map_err(failed)?.map_err(too_long)?;
+            Ok(stored.into())
+        }
     }
 
-    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
-        self.disk.read_cached(&chunk_path(&self.directory, id, form), len_max)
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Bytes> {
+        self.disk.read_cached(&chunk_path(&self.directory, id, form), len_max).map(Bytes::from)
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_http::{Answer, Body, ClientOptions, Endpoint, Method, StatusCode};
-use desync_store::{Backend, ErrorKind, Operation, StoreError};
+use desync_store::{Backend, Bytes, ErrorKind, Operation, StoreError};
 
 use crate::place::{Credentials, Place};
 
@@ -52,11 +52,11 @@ impl Backend for HttpStore {
         self.0.location()
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         let answer = self.ask(Operation::Get, Method::GET, &form.path_of(id), Body::None, len_max);
         let answer = answer.map_err(|error| error.on(id))?;
         let answer = answer.ok_or_else(|| StoreError::missing(Operation::Get, self.location(), id))?;
-        answer.bytes().map_err(|error| match error.kind {
+        answer.bytes().map(Bytes::from).map_err(|error| match error.kind {
             ErrorKind::Invalid => StoreError::invalid(self.location(), id, error.cause),
             _ => error.on(id),
         })

@@ -10,7 +10,8 @@ use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
 use desync_http::{Body, StatusCode};
 use desync_store::{
-    Backend, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError, UseNotes,
+    Backend, Bytes, ErrorKind, IndexBackend, IndexBody, Listed, Operation, PrunableBackend, StoreError,
+    UseNotes,
 };
 
 use crate::{LookUp, Object, Objects, Page};
@@ -84,10 +85,10 @@ impl<O: Objects> Backend for ObjectStore<O> {
         self.objects.location()
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         let answer = self.objects.get(&self.key(id, form), 0, len_max).map_err(|error| error.on(id))?;
         let answer = answer.ok_or_else(|| StoreError::missing(Operation::Get, self.location(), id))?;
-        answer.bytes().map_err(|error| match error.kind {
+        answer.bytes().map(Bytes::from).map_err(|error| match error.kind {
             ErrorKind::Invalid => StoreError::invalid(self.location(), id, error.cause),
             _ => error.on(id),
         })

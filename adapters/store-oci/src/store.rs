@@ -7,7 +7,7 @@ use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
 use desync_http::ClientOptions;
-use desync_store::{Backend, ErrorKind, Listed, Operation, PrunableBackend, StoreError, UseNotes};
+use desync_store::{Backend, Bytes, ErrorKind, Listed, Operation, PrunableBackend, StoreError, UseNotes};
 
 use crate::manifest::{EMPTY_BLOB, digest_of};
 use crate::registry::Registry;
@@ -96,7 +96,7 @@ impl Backend for OciStore {
         self.registry.location()
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         let manifest = self.manifest(Operation::Get, id, form)?;
         let (manifest, _) = manifest.ok_or_else(|| self.missing(Operation::Get, id))?;
         let invalid = |cause: &dyn std::fmt::Display| StoreError::invalid(self.location(), id, cause);
@@ -109,7 +109,7 @@ impl Backend for OciStore {
             _ => error.on(id),
         })?;
         let stored = stored.ok_or_else(|| self.missing(Operation::Get, id))?;
-        if stored.len() as u64 == size { Ok(stored) } else { Err(invalid(&"its blob is too short")) }
+        if stored.len() as u64 == size { Ok(stored.into()) } else { Err(invalid(&"its blob is too short")) }
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {

@@ -14,7 +14,7 @@ use desync_codec::{Compression, Encoder};
 use desync_core::format::StorageForm;
 use desync_core::protocol::{Agreement, Message, MessageCollector, Priority, Services};
 use desync_core::{ChunkId, Limits};
-use desync_store::{Backend, Budget, ErrorKind, Operation, StoreError};
+use desync_store::{Backend, Budget, Bytes, ErrorKind, Operation, StoreError};
 
 use crate::process::Peer;
 use crate::sessions::{Failure, Sessions};
@@ -76,10 +76,10 @@ impl Backend for SshStore {
         &self.location
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         debug_assert_eq!(form, StorageForm::Compressed, "the only form of the protocol");
         let fetched = self.fetch(Operation::Get, id, len_max)?;
-        fetched.ok_or_else(|| StoreError::missing(Operation::Get, &self.location, id))
+        fetched.map(Bytes::from).ok_or_else(|| StoreError::missing(Operation::Get, &self.location, id))
     }
 
     fn exists(&self, id: &ChunkId, _form: StorageForm) -> Result<bool, StoreError> {

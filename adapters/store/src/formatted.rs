@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use desync_codec::{ChunkCipher, Compression, sealing_adds};
 use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
@@ -97,8 +98,8 @@ impl<B: Backend> FormattedStore<B> {
     }
 
     /// A chunk as it is stored.
-    fn chunk(&self, wanted: &Wanted, stored: Vec<u8>) -> Chunk {
-        Chunk::from_stored(wanted.id, self.form(), stored.into()).with_cipher(self.converter.cipher())
+    fn chunk(&self, wanted: &Wanted, stored: Bytes) -> Chunk {
+        Chunk::from_stored(wanted.id, self.form(), stored).with_cipher(self.converter.cipher())
     }
 
     fn read_and_verify(&self, wanted: &Wanted) -> Result<Chunk, StoreError> {

@@ -9,6 +9,7 @@
 //! may download is a [`Budget`].
 
 mod budget;
+mod buffers;
 mod cache;
 mod chunk;
 mod converter;
@@ -34,6 +35,7 @@ mod use_notes;
 mod write_once;
 
 pub use budget::{Budget, Reservation};
+pub use buffers::{Buffer, Buffers};
 pub use bytes::Bytes;
 pub use cache::{Cache, CacheRepair};
 pub use chunk::Chunk;
@@ -45,7 +47,7 @@ pub use escapes::unescaped;
 pub use failover::Failover;
 pub use formatted::{FormatOptions, FormattedStore};
 pub use index_store::{IndexStore, IndexWriter};
-pub use opener::{OpenError, Opener};
+pub use opener::{OpenError, Opener, Opening};
 pub use plain::PlainBytes;
 pub use remote_index::{IndexBackend, IndexBody, RemoteIndexStore};
 pub use retry::RetryPolicy;

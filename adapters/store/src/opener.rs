@@ -13,7 +13,7 @@ use desync_core::chunk_source::{Wanted, WantedLen};
 use desync_core::codec::{DecodeError, Decoder as _};
 use desync_core::digest::HashKernel;
 use desync_core::format::StorageForm;
-use desync_core::{DigestKind, Limits, Mismatch, VerifiedChunk};
+use desync_core::{ChunkId, DigestKind, Limits, Mismatch, VerifiedChunk};
 
 use crate::plain::{Arena, PlainBytes};
 use crate::pool::{Loan, Pool};
@@ -102,8 +102,16 @@ impl Opener {
             .map_err(|mismatch| other_bytes(&mismatch, store))
     }
 
-    /// Many chunks opened at once, hashed side by side: for each what [`Opener::open`] gives, in their order.
-    /// Their plain bytes lie together in memory, which is used again for the next ones.
+    /// Begins to open chunks together: decoded one by one as they come, hashed side by side in the end. Their plain
+    /// bytes lie together in memory, which is used again for the next ones. `store` is named in errors.
+    #[must_use]
+    pub fn together<'o>(&'o self, hash: HashKernel, digest: DigestKind, store: &'o str) -> Opening<'o> {
+        let mut scratch = self.lend();
+        let arena = Arena::reusing(scratch.arena.take());
+        Opening { scratch, arena, hash, digest, store, places: Vec::new() }
+    }
+
+    /// Many chunks opened at once: for each what [`Opener::open`] gives, in their order.
     pub fn open_many(
         &self,
         hash: HashKernel,
@@ -111,29 +119,9 @@ impl Opener {
         chunks: &[(Chunk, Wanted)],
         store: &str,
     ) -> Vec<Result<VerifiedChunk<PlainBytes>, StoreError>> {
-        let mut scratch = self.lend();
-        let mut arena = Arena::reusing(scratch.arena.take());
-        let decoder = &mut scratch.decoder;
-        let places = chunks.iter().map(|(chunk, wanted)| {
-            let place = place(chunk, wanted, decoder, &mut arena);
-            let place = place.map_err(|error| refused(error, wanted, store))?;
-            if wanted.len.admits(place.len()) { Ok(place) } else { Err(unexpected_size(wanted, store)) }
-        });
-        let places: Vec<Result<Place, StoreError>> = places.collect();
-        let arena = arena.share();
-        scratch.arena = Some(Arc::clone(&arena));
-        let decoded = chunks.iter().zip(&places).filter_map(|((_, wanted), place)| match place {
-            Ok(Place::Part(range)) => Some((wanted.id, PlainBytes::part(Arc::clone(&arena), range.clone()))),
-            Ok(Place::Whole(bytes)) => Some((wanted.id, bytes.clone().into())),
-            Ok(Place::Verified(_)) | Err(_) => None,
-        });
-        let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
-        let mut next = || checked.next().expect("each chunk that decodes is checked");
-        let open = places.into_iter().map(|place| match place? {
-            Place::Verified(chunk) => Ok(chunk),
-            Place::Whole(_) | Place::Part(_) => next().map_err(|mismatch| other_bytes(&mismatch, store)),
-        });
-        open.collect()
+        let mut opening = self.together(hash, digest, store);
+        chunks.iter().for_each(|(chunk, wanted)| opening.add(chunk, wanted));
+        opening.finish()
     }
 
     /// The plain bytes of a chunk, of a length that is wanted, not verified.
@@ -162,6 +150,59 @@ impl Opener {
     fn lend(&self) -> Loan<'_, Scratch> {
         let Ok(scratch) = self.scratch.lend(|| Ok::<_, Infallible>(Scratch::new()));
         scratch
+    }
+}
+
+/// Chunks that are opened together.
+pub struct Opening<'o> {
+    scratch: Loan<'o, Scratch>,
+    arena: Arena,
+    hash: HashKernel,
+    digest: DigestKind,
+    store: &'o str,
+    /// Of each chunk added: its name, and where its plain bytes are.
+    places: Vec<(ChunkId, Result<Place, StoreError>)>,
+}
+
+impl Opening<'_> {
+    /// Decodes one more chunk, whose stored bytes are not needed any more then.
+    pub fn add(&mut self, chunk: &Chunk, wanted: &Wanted) {
+        let place = place(chunk, wanted, &mut self.scratch.decoder, &mut self.arena);
+        let place = place.map_err(|error| refused(error, wanted, self.store)).and_then(|place| {
+            if wanted.len.admits(place.len()) { Ok(place) } else { Err(unexpected_size(wanted, self.store)) }
+        });
+        self.places.push((wanted.id, place));
+    }
+
+    /// How many were added.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether none was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Hashes them side by side: for each what [`Opener::open`] gives, in the order in which they were added.
+    pub fn finish(self) -> Vec<Result<VerifiedChunk<PlainBytes>, StoreError>> {
+        let Self { mut scratch, arena, hash, digest, store, places } = self;
+        let arena = arena.share();
+        scratch.arena = Some(Arc::clone(&arena));
+        let decoded = places.iter().filter_map(|(id, place)| match place {
+            Ok(Place::Part(range)) => Some((*id, PlainBytes::part(Arc::clone(&arena), range.clone()))),
+            Ok(Place::Whole(bytes)) => Some((*id, bytes.clone().into())),
+            Ok(Place::Verified(_)) | Err(_) => None,
+        });
+        let mut checked = VerifiedChunk::check_many(hash, digest, decoded).into_iter();
+        let mut next = || checked.next().expect("each chunk that decodes is checked");
+        let open = places.into_iter().map(|(_, place)| match place? {
+            Place::Verified(chunk) => Ok(chunk),
+            Place::Whole(_) | Place::Part(_) => next().map_err(|mismatch| other_bytes(&mismatch, store)),
+        });
+        open.collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
@@ -24,11 +25,11 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Missing`] if it is not there, `Invalid` if longer than `len_max`.
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError>;
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError>;
 
     /// As [`Backend::read`], if the bytes can be had without waiting, be it for a disk, a network or another thread.
     /// `None` says nothing about the chunk.
-    fn read_at_once(&self, _id: &ChunkId, _form: StorageForm, _len_max: u64) -> Option<Vec<u8>> {
+    fn read_at_once(&self, _id: &ChunkId, _form: StorageForm, _len_max: u64) -> Option<Bytes> {
         None
     }
 
@@ -228,10 +229,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     fn location(&self) -> &str {
         (**self).location()
     }
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         (**self).read(id, form, len_max)
     }
-    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Bytes> {
         (**self).read_at_once(id, form, len_max)
     }
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {

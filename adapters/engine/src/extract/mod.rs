@@ -53,8 +53,8 @@ pub struct ExtractOptions {
     pub invalid_seeds: InvalidSeeds,
     /// Whether to wait until the target would survive a power cut.
     pub durability: Durability,
-    /// Whether the store's chunks are on this machine. Then a long seed without an index is left out if nothing is found
-    /// in samples of it: to cut it would take longer than it saves.
+    /// Whether the store's chunks are on this machine. Then a long seed without an index is left out if too little is
+    /// found in samples of it: to cut it would take longer than it saves.
     pub chunks_are_near: bool,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
@@ -177,9 +177,9 @@ fn open_seeds(
     for (number, spec) in seeds.into_iter().enumerate() {
         if options.chunks_are_near
             && spec.index.is_none()
-            && samples::find_nothing(disk, &spec.data, index, &make_options, Sampling::DEFAULT, context)?
+            && samples::find_too_little(disk, &spec.data, index, &make_options, Sampling::DEFAULT, context)?
         {
-            log::info!("seed {} not used: samples have nothing in common", spec.data.display());
+            log::info!("seed {} not used: samples have too little in common", spec.data.display());
             continue;
         }
         let seed = SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, context)?;

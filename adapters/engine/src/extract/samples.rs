@@ -1,44 +1,57 @@
 //! Whether a long seed without an index is worth being cut: samples tell.
 //!
 //! Cutting a seed costs as much as hashing all of it. Where chunks come across a network, that is little against one
-//! chunk in a hundred found; where they lie on the same machine, a seed with nothing in common would make the
-//! extraction slower than none. So there a seed is left out in whose samples no wanted chunk is found. What makes up
-//! a tenth of a seed is missed by one in thirty; what makes up half of it, never in practice.
+//! chunk in a hundred found; where they lie on the same machine, a seed must hold a good part of what is wanted, or the
+//! extraction is slower than with none. So there a seed is left out in whose samples too few wanted chunks are found.
+//! Taking samples costs time, too: after a few in which there is nothing, no more are taken. That misses one in 250
+//! of the seeds that are half of what is wanted, and never in practice one that is most of it.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
-use desync_core::format::{Index, IndexItem};
+use desync_core::ChunkId;
+use desync_core::chunking::Cutter;
+use desync_core::format::Index;
 use desync_core::plan::ZeroChunk;
 use desync_files::{Disk, FileKind};
 
-use crate::make::{Extent, Extents as _, FileInput, MakeOptions, ReadAt, make};
-use crate::{ChunkSet, Context, Error, NoProgress};
+use crate::make::{Extent, Extents as _, FileInput, MakeOptions, ReadAt};
+use crate::{ChunkSet, Context, Error};
 
 /// How a seed is sampled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sampling {
     /// Samples, evenly spread over the seed's data.
     pub(super) count: u64,
-    /// Bytes of each: many chunks, of which the first may begin anywhere.
+    /// How many are taken first, evenly spread, too: a divisor of `count`.
+    pub(super) count_first: u64,
+    /// Bytes of each: some chunks, of which the first may begin anywhere and the last end beyond.
     pub(super) len: usize,
+    /// The part of the chunks in them that must be wanted, in hundredths.
+    pub(super) wanted_min: u64,
 }
 
 impl Sampling {
-    pub(super) const DEFAULT: Self = Self { count: 32, len: 1 << 20 };
+    pub(super) const DEFAULT: Self = Self { count: 32, count_first: 8, len: 512 << 10, wanted_min: 50 };
 
     /// Seeds with less data are cut: the samples would be a large part of it.
     const fn data_len_min(self) -> u64 {
         4 * self.count * self.len as u64
+    }
+
+    /// The numbers of the samples, in the order in which they are taken.
+    fn numbers(self) -> impl Iterator<Item = u64> {
+        (0..self.count).map(move |turn| {
+            turn % self.count_first * (self.count / self.count_first) + turn / self.count_first
+        })
     }
 }
 
 /// Stretches of data that are looked through for places to sample; a seed in more pieces is cut.
 const STRETCHES_MAX: usize = 1 << 16;
 
-/// Whether the samples of a long seed hold none of the index's chunks. Zeros do not count: they need no seed.
-/// A seed that cannot be read is not judged here.
-pub(super) fn find_nothing(
+/// Whether so little of what an index wants is in the samples of a long seed that to cut it would take longer than it
+/// saves. Zeros do not count: they need no seed. A seed that cannot be read is not judged here.
+pub(super) fn find_too_little(
     disk: &dyn Disk,
     path: &Path,
     index: &Index,
@@ -49,7 +62,8 @@ pub(super) fn find_nothing(
     let is_long = |found: desync_files::Metadata| {
         matches!(found.kind, FileKind::File | FileKind::BlockDevice) && found.len >= sampling.data_len_min()
     };
-    if !disk.metadata(path).ok().flatten().is_some_and(is_long) {
+    // Chunks of one length lie where they are counted off from the start.
+    if options.sizes.is_fixed() || !disk.metadata(path).ok().flatten().is_some_and(is_long) {
         return Ok(false);
     }
     let Ok(mut input) = FileInput::open(disk, path) else { return Ok(false) };
@@ -61,15 +75,20 @@ pub(super) fn find_nothing(
     let zero = ZeroChunk::of(&index.header);
     let wanted: ChunkSet = index.entries().filter(|entry| !zero.is(entry)).map(|entry| entry.id).collect();
     let mut buffer = vec![0; sampling.len];
-    for number in 0..sampling.count {
+    let (mut found, mut seen) = (0, 0);
+    for (turn, number) in (0..).zip(sampling.numbers()) {
         context.cancel.check()?;
+        if turn == sampling.count_first && seen > 0 && found == 0 {
+            return Ok(true);
+        }
         let at = total / sampling.count * number;
         let Some(sample) = sample(&data, at, &*reader, &mut buffer) else { return Ok(false) };
-        if cut(sample, options, context)?.iter().any(|item| wanted.contains(&item.id)) {
-            return Ok(false);
+        for id in whole_chunks(sample, options, context).into_iter().filter(|id| *id != zero.id()) {
+            seen += 1;
+            found += u64::from(wanted.contains(&id));
         }
     }
-    Ok(true)
+    Ok(found * 100 < seen * sampling.wanted_min)
 }
 
 /// A range of a file that is no hole.
@@ -107,12 +126,16 @@ fn sample<'b>(data: &[Stretch], mut at: u64, reader: &dyn ReadAt, buffer: &'b mu
     None
 }
 
-/// A sample's chunks.
-fn cut(mut sample: &[u8], options: &MakeOptions, context: &Context<'_>) -> Result<Vec<IndexItem>, Error> {
-    let context = Context { workers: NonZeroUsize::MIN, progress: &NoProgress, ..*context };
-    let mut index = None;
-    make(&mut sample, None, options, &mut index, &context)?;
-    Ok(index.map_or_else(Vec::new, |index: Index| index.items))
+/// The names of the chunks that are whole in a sample: of all but the first, which may have begun before, and the last.
+fn whole_chunks(mut sample: &[u8], options: &MakeOptions, context: &Context<'_>) -> Vec<ChunkId> {
+    let cutter = Cutter::new(&options.sizes, options.rule, context.kernels.scan);
+    let mut chunks = Vec::new();
+    while let Some(len) = cutter.first_cut(sample, false) {
+        let (chunk, rest) = sample.split_at(len);
+        chunks.push(chunk);
+        sample = rest;
+    }
+    context.kernels.hash.ids_of(options.digest, chunks.get(1..).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@
 //! - The concatenation of `Block::fresh` and gaps is the blob.
 //! - No more buffers are made than blocks are alive at once: a block's buffer is used again, uncleared.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use desync_core::chunking::WINDOW_LEN;
+use desync_store::{Buffer, Buffers};
 
 use super::input::{Extent, Extents, ReadAt};
 use crate::Error;
@@ -57,13 +58,13 @@ pub(super) struct Unread {
     carried: usize,
     len: usize,
     reader: Arc<dyn ReadAt>,
-    spare: Spare,
+    buffers: Buffers,
 }
 
 impl Unread {
     /// Reads it, and the end of the bytes before it.
     pub(super) fn read(self) -> Result<Block, Error> {
-        let mut block = Block::new(self.start, self.carried, &self.spare);
+        let mut block = Block::new(self.start, self.carried, self.buffers.take());
         block.len = self.len;
         let first = self.start - self.carried as u64;
         let bytes = CARRY_LEN - self.carried..CARRY_LEN + self.len;
@@ -80,19 +81,14 @@ pub(super) struct Block {
     /// Fresh bytes.
     len: usize,
     /// Room for `CARRY_LEN` bytes carried over, of which the last are, then for `BLOCK_LEN` fresh ones.
-    buffer: Vec<u8>,
-    spare: Spare,
+    buffer: Buffer,
 }
-
-/// Buffers that nobody uses now. Those of blocks are full of old bytes, which need not be cleared.
-pub(super) type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Block {
     /// A block without fresh bytes, and with any bytes as those carried over.
-    fn new(start: u64, carried: usize, spare: &Spare) -> Self {
-        let idle = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let buffer = idle.unwrap_or_else(|| vec![0; CARRY_LEN + BLOCK_LEN]);
-        Self { start, carried, len: 0, buffer, spare: Arc::clone(spare) }
+    fn new(start: u64, carried: usize, mut buffer: Buffer) -> Self {
+        buffer.resize(CARRY_LEN + BLOCK_LEN, 0);
+        Self { start, carried, len: 0, buffer }
     }
 
     /// The stretch that it turns out to be.
@@ -126,13 +122,6 @@ impl Block {
     }
 }
 
-impl Drop for Block {
-    fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-    }
-}
-
 /// Cuts an input into stretches.
 pub(super) struct Blocks<'a> {
     input: &'a mut dyn Extents,
@@ -146,7 +135,7 @@ pub(super) struct Blocks<'a> {
     zeros_behind: u64,
     position: u64,
     gap_left: u64,
-    spare: Spare,
+    buffers: Buffers,
 }
 
 impl<'a> Blocks<'a> {
@@ -159,7 +148,7 @@ impl<'a> Blocks<'a> {
             zeros_behind: 0,
             position: 0,
             gap_left: 0,
-            spare: Spare::default(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -183,7 +172,7 @@ impl<'a> Blocks<'a> {
     }
 
     fn read_block(&mut self) -> Result<Option<Planned>, Error> {
-        let mut block = Block::new(self.position, self.carry.len(), &self.spare);
+        let mut block = Block::new(self.position, self.carry.len(), self.buffers.take());
         block.buffer[CARRY_LEN - self.carry.len()..CARRY_LEN].copy_from_slice(&self.carry);
         while block.len < BLOCK_LEN {
             let len = if self.gap_left > 0 {
@@ -228,10 +217,10 @@ impl<'a> Blocks<'a> {
         if passed == 0 {
             return Ok(None);
         }
-        let (start, spare) = (self.position, Arc::clone(&self.spare));
+        let (start, buffers) = (self.position, self.buffers.clone());
         let carried = CARRY_LEN.min(usize::try_from(start).unwrap_or(CARRY_LEN));
         self.position += passed as u64;
-        Ok(Some(Planned::Unread(Unread { start, carried, len: passed, reader, spare })))
+        Ok(Some(Planned::Unread(Unread { start, carried, len: passed, reader, buffers })))
     }
 
     /// Bytes of data that came; notes a hole; `None` at the end.

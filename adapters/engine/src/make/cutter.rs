@@ -4,11 +4,13 @@
 //! index's null chunk, be it of a gap or of zeros that were read, needs no bytes at all.
 
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
 
-use super::blocks::{Block, Spare, Stretch};
+use desync_store::{Buffer, Buffers};
+
+use super::blocks::{Block, Stretch};
 use crate::zeros::are_zeros;
 
 /// The bytes of one chunk.
@@ -16,26 +18,15 @@ pub(super) enum ChunkBytes {
     /// Part of a block: a range of its fresh bytes.
     Slice(Arc<Block>, Range<usize>),
     /// Bytes of several stretches, copied together.
-    Joined(Joined),
+    Joined(Buffer),
 }
 
-/// Bytes whose buffer is used again: given back to the system and taken anew, it would be cleared each time.
-pub(super) struct Joined {
-    bytes: Vec<u8>,
-    spare: Spare,
-}
-
-impl From<Vec<u8>> for Joined {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, spare: Spare::default() }
-    }
-}
-
-impl Drop for Joined {
-    fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.bytes);
-        buffer.clear();
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+impl ChunkBytes {
+    /// So many zeros.
+    pub(super) fn zeros(len: u64) -> Self {
+        let mut zeros = Buffers::default().take();
+        zeros.resize(len as usize, 0);
+        Self::Joined(zeros)
     }
 }
 
@@ -43,7 +34,7 @@ impl AsRef<[u8]> for ChunkBytes {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Slice(block, range) => &block.fresh()[range.clone()],
-            Self::Joined(joined) => &joined.bytes,
+            Self::Joined(bytes) => bytes,
         }
     }
 }
@@ -61,16 +52,17 @@ pub(super) struct Cutter {
     chooser: CutChooser,
     null_len: u64,
     /// Bytes of the chunk that has begun but not ended, up to the end of the last stretch.
-    held: Vec<u8>,
+    held: Buffer,
     /// Offset of the end of the last stretch.
     position: u64,
-    spare: Spare,
+    buffers: Buffers,
 }
 
 impl Cutter {
     pub(super) fn new(sizes: ChunkSizes, rule: CutRule) -> Self {
         let chooser = CutChooser::new(&sizes, rule);
-        Self { chooser, null_len: sizes.max(), held: Vec::new(), position: 0, spare: Spare::default() }
+        let buffers = Buffers::default();
+        Self { chooser, null_len: sizes.max(), held: buffers.take(), position: 0, buffers }
     }
 
     /// Whether stretches must be scanned before they are pushed.
@@ -120,9 +112,9 @@ impl Cutter {
 
     /// The bytes held.
     fn joined(&mut self) -> ChunkBytes {
-        let next = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let bytes = std::mem::replace(&mut self.held, next);
-        ChunkBytes::Joined(Joined { bytes, spare: Arc::clone(&self.spare) })
+        let mut next = self.buffers.take();
+        next.clear();
+        ChunkBytes::Joined(std::mem::replace(&mut self.held, next))
     }
 
     fn is_null(&self, bytes: &[u8]) -> bool {
@@ -132,7 +124,10 @@ impl Cutter {
     fn hold(&mut self, stretch: &Stretch, start: u64, range: Range<u64>) {
         match stretch {
             Stretch::Data(block) => self.held.extend_from_slice(&block.fresh()[within(start, &range)]),
-            Stretch::Gap(_) => self.held.resize(self.held.len() + (range.end - range.start) as usize, 0),
+            Stretch::Gap(_) => {
+                let len = self.held.len() + (range.end - range.start) as usize;
+                self.held.resize(len, 0);
+            }
         }
     }
 }

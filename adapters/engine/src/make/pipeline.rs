@@ -239,7 +239,7 @@ impl Coordinator<'_, '_> {
             None if self.null_kept => self.names.insert(number, self.null_id),
             None => {
                 self.null_kept = true;
-                self.keep(number, ChunkBytes::Joined(vec![0; self.options.sizes.max() as usize].into()));
+                self.keep(number, ChunkBytes::zeros(self.options.sizes.max()));
             }
         }
     }

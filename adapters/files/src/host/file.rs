@@ -83,16 +83,16 @@ impl DiskFile for HostFile {
     }
 
     /// Without asking for the length again, and without clearing what is overwritten.
-    fn read_all(&self, len_max: u64) -> io::Result<Result<Vec<u8>, u64>> {
+    fn read_all(&self, len_max: u64, bytes: &mut Vec<u8>) -> io::Result<Result<(), u64>> {
         let len = self.len_at_first;
         if len > len_max {
             return Ok(Err(len));
         }
-        let mut bytes = Vec::new();
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.clear();
         bytes.try_reserve_exact(len)?;
-        family::read_start(&self.file, &mut bytes, len)?;
-        Ok(Ok(bytes))
+        family::read_start(&self.file, bytes, len)?;
+        Ok(Ok(()))
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

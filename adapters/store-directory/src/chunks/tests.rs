@@ -26,7 +26,7 @@ fn write(store: &DirectoryStore, n: usize) -> Result<(), StoreError> {
     store.write(&id, PLAIN, &bytes)
 }
 
-fn read(store: &DirectoryStore, n: usize) -> Result<Vec<u8>, StoreError> {
+fn read(store: &DirectoryStore, n: usize) -> Result<Bytes, StoreError> {
     store.read(&chunk(n).0, PLAIN, 1000)
 }
 

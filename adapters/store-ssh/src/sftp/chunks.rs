@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
 use desync_core::format::chunk_name::parse_file_name;
-use desync_store::{Backend, Budget, ErrorKind, Listed, Operation, PrunableBackend, StoreError};
+use desync_store::{Backend, Budget, Bytes, ErrorKind, Listed, Operation, PrunableBackend, StoreError};
 
 use super::packet::Attributes;
 use super::session::{Entry, Session};
@@ -123,7 +123,7 @@ impl Backend for SftpStore {
         &self.location
     }
 
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         // The length is known only when the bytes are on their way: the longest possible is set aside.
         let mut reservation = self.budget.reserve(len_max, &self.location)?;
         let path = self.path_of(id, form);
@@ -135,7 +135,7 @@ impl Backend for SftpStore {
             read => read?.ok_or_else(|| StoreError::missing(Operation::Get, &self.location, id))?,
         };
         reservation.used(bytes.len() as u64);
-        Ok(bytes)
+        Ok(bytes.into())
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {

@@ -47,16 +47,16 @@ impl Backend for Memory {
     fn location(&self) -> &str {
         "memory"
     }
-    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Vec<u8>, StoreError> {
+    fn read(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Result<Bytes, StoreError> {
         self.fail(Operation::Get)?;
         *self.longest_read.lock().unwrap() = len_max;
         let stored = self.get(*id, form).ok_or_else(|| StoreError::missing(Operation::Get, "memory", id))?;
         let mut damage = self.damage.lock().unwrap();
         *damage = damage.saturating_sub(1);
-        Ok(if *damage > 0 { stored[1..].to_vec() } else { stored })
+        Ok(if *damage > 0 { stored[1..].to_vec() } else { stored }.into())
     }
-    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Vec<u8>> {
-        self.get(*id, form).filter(|stored| stored.len() as u64 <= len_max)
+    fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Bytes> {
+        self.get(*id, form).filter(|stored| stored.len() as u64 <= len_max).map(Bytes::from)
     }
     fn is_remote(&self) -> bool {
         self.is_remote
