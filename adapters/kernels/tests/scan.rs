@@ -11,7 +11,7 @@ use desync_test_kit::prng;
 use proptest::prelude::*;
 
 /// Positions in one strip, and the lanes of the widths: lengths around them are where a frame goes wrong.
-const STRIP_LEN: usize = 31 * WINDOW_LEN;
+const STRIP_LEN: usize = 15 * WINDOW_LEN;
 const LANES: [usize; 2] = [8, 16];
 
 fn discriminator(d: u32) -> Discriminator {
@@ -22,6 +22,25 @@ fn all(kernel: Kernel, bytes: &[u8], d: u32) -> Vec<usize> {
     let mut positions = Vec::new();
     kernel.candidates(bytes, discriminator(d), &mut |position| positions.push(position));
     positions
+}
+
+fn apart(kernel: Kernel, bytes: &[u8], d: u32, distance: usize) -> Vec<usize> {
+    let mut positions = Vec::new();
+    kernel.candidates_apart(bytes, discriminator(d), distance, &mut |position| positions.push(position));
+    positions
+}
+
+/// What is left of candidates if each passes over those that are less than `distance` behind it.
+fn thinned(candidates: &[usize], distance: usize) -> Vec<usize> {
+    let mut from = 0;
+    let mut keep = |position: &usize| {
+        let is_kept = *position >= from;
+        if is_kept {
+            from = position.saturating_add(distance);
+        }
+        is_kept
+    };
+    candidates.iter().copied().filter(|position| keep(position)).collect()
 }
 
 /// Compares every kernel with the reference; says how many candidates there are.
@@ -37,6 +56,15 @@ fn check(bytes: &[u8], d: u32) -> usize {
         );
         let first = kernels.scan.first_candidate(bytes, discriminator(d));
         assert_eq!(first, wanted.first().copied(), "{level}: {} bytes, d {d}", bytes.len());
+        for distance in [2, 1000, 16 << 10, 30_000, usize::MAX] {
+            let found = apart(kernels.scan, bytes, d, distance);
+            assert!(
+                found == thinned(&wanted, distance),
+                "{level}: {} bytes, d {d}, {distance} bytes apart: {}",
+                bytes.len(),
+                first_difference(&found, &thinned(&wanted, distance))
+            );
+        }
     }
     wanted.len()
 }

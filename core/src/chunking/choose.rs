@@ -40,22 +40,27 @@ impl CutChooser {
         self.start
     }
 
+    /// The length of the shortest chunk, but for the last one: so far behind a cut no candidate matters.
+    #[must_use]
+    pub const fn shortest(&self) -> u64 {
+        self.lengths.first
+    }
+
     /// The next chunk, as a range of the blob; None once it takes more scanning, or at the end.
     ///
-    /// `candidates` are window ends in ascending order over all calls; those that no chunk can use are
-    /// dropped here, so that scanners need not know about chunk sizes. `scanned_to`: all candidates up to
-    /// this position are in `candidates` or were in an earlier call's, and none beyond it. When None comes
-    /// back they have all been taken, and the next batch may follow in a fresh iterator. `at_end`: the blob
-    /// ends at `scanned_to`.
+    /// `first_from` is asked for the first candidate at a position or behind it, up to `scanned_to`, and is not asked
+    /// again for one it has given, nor for any before: an iterator over ascending candidates will do, and so will
+    /// scanning when asked. When None comes back, no candidate up to `scanned_to` is left, and the next call may be
+    /// about what follows there. `at_end`: the blob ends at `scanned_to`.
     pub fn next(
         &mut self,
-        candidates: &mut impl Iterator<Item = u64>,
+        first_from: &mut impl FnMut(u64) -> Option<u64>,
         scanned_to: u64,
         at_end: bool,
     ) -> Option<Range<u64>> {
         let earliest = self.start.saturating_add(self.lengths.first);
         let latest = self.start.saturating_add(self.lengths.last);
-        let end = match self.candidate_from(earliest, candidates) {
+        let end = match self.candidate_from(earliest, first_from) {
             Some(candidate) if candidate < latest => candidate,
             _ if scanned_to >= latest => latest,
             _ if at_end && scanned_to > self.start => scanned_to,
@@ -68,9 +73,13 @@ impl CutChooser {
     }
 
     /// The first candidate not before `earliest`, kept in `pending`.
-    fn candidate_from(&mut self, earliest: u64, candidates: &mut impl Iterator<Item = u64>) -> Option<u64> {
+    fn candidate_from(
+        &mut self,
+        earliest: u64,
+        first_from: &mut impl FnMut(u64) -> Option<u64>,
+    ) -> Option<u64> {
         if self.lengths.uses_hash() && self.pending.is_none_or(|candidate| candidate < earliest) {
-            self.pending = candidates.find(|&candidate| candidate >= earliest);
+            self.pending = first_from(earliest);
         }
         self.pending
     }

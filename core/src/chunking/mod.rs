@@ -27,7 +27,8 @@
 //!
 //! let mut chooser = CutChooser::new(&sizes, rule);
 //! let mut candidates = candidates.into_iter();
-//! let chunks = std::iter::from_fn(|| chooser.next(&mut candidates, blob.len() as u64, true));
+//! let mut first_from = |earliest| candidates.find(|candidate| *candidate >= earliest);
+//! let chunks = std::iter::from_fn(|| chooser.next(&mut first_from, blob.len() as u64, true));
 //! assert_eq!(chunks.collect::<Vec<_>>(), [0..262_144, 262_144..524_288, 524_288..600_000]);
 //! ```
 //!

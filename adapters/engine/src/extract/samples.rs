@@ -146,54 +146,83 @@ mod tests {
     use desync_test_kit::prng;
 
     use super::*;
+    use crate::make::make;
     use crate::testing::with_context;
 
-    const SAMPLING: Sampling = Sampling { count: 8, len: 64 << 10 };
-    const LEN: usize = 4 * 8 * (64 << 10);
+    const SAMPLING: Sampling = Sampling { count: 16, count_first: 4, len: 64 << 10, wanted_min: 50 };
+    const LEN: usize = 4 * 16 * (64 << 10);
 
     fn options() -> MakeOptions {
         let sizes = desync_core::chunking::ChunkSizes::new(1024, 4096, 16_384, &Default::default()).unwrap();
         MakeOptions { sizes, ..MakeOptions::default() }
     }
 
-    fn index_of(mut blob: &[u8]) -> Index {
+    fn index_of(mut blob: &[u8], options: &MakeOptions) -> Index {
         let mut index = None;
-        with_context(2, |context, _| make(&mut blob, None, &options(), &mut index, context)).unwrap();
+        with_context(2, |context, _| make(&mut blob, None, options, &mut index, context)).unwrap();
         index.unwrap()
     }
 
-    fn judge(path: &Path, index: &Index) -> bool {
-        with_context(2, |context, _| find_nothing(&HostDisk, path, index, &options(), SAMPLING, context))
+    fn judge(path: &Path, index: &Index, options: &MakeOptions) -> bool {
+        with_context(2, |context, _| find_too_little(&HostDisk, path, index, options, SAMPLING, context))
             .unwrap()
     }
 
+    /// A seed whose last `percent` are those of `other`, at another offset.
+    fn seed(other: &[u8], percent: usize) -> Vec<u8> {
+        let own = LEN * (100 - percent) / 100;
+        [&prng(own + 77, 1 << 40)[..], &other[own..]].concat()
+    }
+
     #[test]
-    fn long_seeds_with_nothing_in_common_are_told() {
+    fn long_seeds_with_little_in_common_are_told() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("seed");
         let other = prng(LEN, 1);
-        let index = index_of(&other);
-        assert!(!judge(&path, &index), "what is not there is not judged");
-        fs::write(&path, prng(LEN, 1 << 40)).unwrap();
-        assert!(judge(&path, &index));
-        fs::write(&path, prng(LEN - 1, 1 << 40)).unwrap();
-        assert!(!judge(&path, &index), "a short seed is cut");
-        fs::write(&path, [&prng(LEN / 2 + 77, 1 << 40)[..], &other[LEN / 2..]].concat()).unwrap();
-        assert!(!judge(&path, &index), "half of it, at another offset");
+        let (options, fixed) = (options(), MakeOptions { sizes: fixed_sizes(), ..options() });
+        let index = index_of(&other, &options);
+        let judge = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            judge(&path, &index, &options)
+        };
+        for (percent, too_little) in [(0, true), (30, true), (60, false), (100, false)] {
+            assert_eq!(judge(&seed(&other, percent)), too_little, "{percent} % in common");
+        }
+        assert!(!judge(&prng(LEN - 1, 1 << 40)), "a short seed is cut");
+        let index = index_of(&other, &fixed);
+        assert!(!super::tests::judge(&path, &index, &fixed), "and one in chunks of one length");
+        fs::remove_file(&path).unwrap();
+        assert!(!super::tests::judge(&path, &index, &options), "what is not there is not judged");
+    }
+
+    fn fixed_sizes() -> desync_core::chunking::ChunkSizes {
+        desync_core::chunking::ChunkSizes::new(4000, 4000, 4000, &Default::default()).unwrap()
+    }
+
+    #[test]
+    fn samples_are_taken_once_each_and_the_first_lie_far_apart() {
+        let numbers: Vec<u64> = SAMPLING.numbers().collect();
+        assert_eq!(numbers[..SAMPLING.count_first as usize], [0, 4, 8, 12]);
+        let mut sorted = numbers;
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..SAMPLING.count));
     }
 
     #[test]
     fn holes_are_not_sampled_and_zeros_are_nothing_in_common() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("seed");
+        let options = options();
         let other = prng(LEN, 1);
-        let zeros_too = index_of(&[&other[..], &vec![0; 1 << 20]].concat());
+        let zeros_too = index_of(&[&other[..], &vec![0; 1 << 20]].concat(), &options);
         let file = fs::File::create(&path).unwrap();
         file.set_len(100 * LEN as u64).unwrap();
-        assert!(!judge(&path, &zeros_too), "a hole is cut in no time");
+        assert!(!judge(&path, &zeros_too, &options), "a hole is cut in no time");
         std::os::unix::fs::FileExt::write_all_at(&file, &other, 50 * LEN as u64).unwrap();
-        assert!(!judge(&path, &zeros_too), "all of it behind a hole");
+        assert!(!judge(&path, &zeros_too, &options), "all of it behind a hole");
         fs::write(&path, [&prng(LEN, 1 << 40)[..], &vec![0; LEN]].concat()).unwrap();
-        assert!(judge(&path, &zeros_too));
+        assert!(judge(&path, &zeros_too, &options));
+        fs::write(&path, vec![0; LEN]).unwrap();
+        assert!(!judge(&path, &zeros_too, &options), "zeros are cut in no time, too");
     }
 }

@@ -91,9 +91,14 @@ impl Block {
         Self { start, carried, len: 0, buffer }
     }
 
+    /// Whether it holds nothing but zeros.
+    pub(super) fn is_zeros(&self) -> bool {
+        are_zeros(self.fresh())
+    }
+
     /// The stretch that it turns out to be.
     pub(super) fn into_stretch(self) -> Stretch {
-        if are_zeros(self.fresh()) { Stretch::Gap(self.len as u64) } else { Stretch::Data(Arc::new(self)) }
+        if self.is_zeros() { Stretch::Gap(self.len as u64) } else { Stretch::Data(Arc::new(self)) }
     }
 
     /// Everything a scan needs: carried bytes, then fresh ones.

@@ -6,11 +6,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
+use desync_core::chunking::{ChunkSizes, CutChooser, CutRule, Kernel, zero_window_is_candidate};
 
 use desync_store::{Buffer, Buffers};
 
 use super::blocks::{Block, Stretch};
+use super::scan::{Scan, Scanned, Sifted};
 use crate::zeros::are_zeros;
 
 /// The bytes of one chunk.
@@ -50,6 +51,7 @@ pub(super) struct Cut {
 /// Turns stretches with their candidates into chunks.
 pub(super) struct Cutter {
     chooser: CutChooser,
+    scan: Scan,
     null_len: u64,
     /// Bytes of the chunk that has begun but not ended, up to the end of the last stretch.
     held: Buffer,
@@ -59,28 +61,37 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    pub(super) fn new(sizes: ChunkSizes, rule: CutRule) -> Self {
-        let chooser = CutChooser::new(&sizes, rule);
+    /// Cuts by these sizes and this rule; `kernel` looks for candidates.
+    pub(super) fn new(sizes: &ChunkSizes, rule: CutRule, kernel: Kernel) -> Self {
+        let chooser = CutChooser::new(sizes, rule);
+        let discriminator = sizes.discriminator(rule);
+        let scan = Scan {
+            kernel,
+            discriminator,
+            zeros_are_candidates: zero_window_is_candidate(discriminator),
+            shortest: chooser.shortest(),
+            is_needed: chooser.needs_candidates(),
+        };
         let buffers = Buffers::default();
-        Self { chooser, null_len: sizes.max(), held: buffers.take(), position: 0, buffers }
+        Self { chooser, scan, null_len: sizes.max(), held: buffers.take(), position: 0, buffers }
     }
 
-    /// Whether stretches must be scanned before they are pushed.
-    pub(super) const fn needs_candidates(&self) -> bool {
-        self.chooser.needs_candidates()
+    /// How stretches are scanned before they are pushed.
+    pub(super) const fn scan(&self) -> Scan {
+        self.scan
     }
 
-    /// Takes the next stretch and all its candidates, ascending offsets in the blob, and hands each chunk
-    /// that ends in it to `found`.
-    pub(super) fn push(&mut self, stretch: &Stretch, candidates: &[u64], mut found: impl FnMut(Cut)) {
-        let start = self.position;
+    /// Takes the next stretch, and hands each chunk that ends in it to `found`.
+    pub(super) fn push(&mut self, scanned: &Scanned, mut found: impl FnMut(Cut)) {
+        let (start, stretch) = (self.position, &scanned.stretch);
         let end = match stretch {
             Stretch::Data(block) => block.end(),
             Stretch::Gap(len) => start + len,
         };
-        let mut candidates = candidates.iter().copied();
+        let mut sifted = Sifted::new(self.scan, scanned);
+        let mut first_from = |position| sifted.first_from(position);
         let mut taken = start;
-        while let Some(chunk) = self.chooser.next(&mut candidates, end, false) {
+        while let Some(chunk) = self.chooser.next(&mut first_from, end, false) {
             let bytes = self.bytes_of(stretch, start, taken..chunk.end);
             taken = chunk.end;
             found(Cut { end: chunk.end, bytes: bytes.filter(|bytes| !self.is_null(bytes.as_ref())) });

@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 
-use desync_core::chunking::zero_window_is_candidate;
 use desync_core::digest::HashKernel;
 use desync_core::format::IndexItem;
 use desync_core::{ChunkId, DigestKind, VerifiedChunk};
 use desync_store::{ChunkStore, WriteOnce};
 
-use super::blocks::{Block, Blocks, Planned, Stretch, Unread};
+use super::blocks::{Block, Blocks, Planned, Unread};
 use super::cutter::{ChunkBytes, Cut, Cutter};
 use super::header::header;
-use super::scan::Scan;
+use super::scan::Scanned;
 use super::{Extents, IndexSink, MakeOptions, MakeStats, null_id};
 use crate::pool::{InOrder, Pool};
 use crate::{Context, Error, Phase};
@@ -38,7 +37,7 @@ enum Job {
 
 /// What a worker answers.
 enum Answer {
-    /// A stretch, by its number, with its candidates, ascending offsets in the blob.
+    /// A stretch, by its number.
     Scanned(u64, Scanned),
     /// The names of chunks that are kept, each with its number, and the length of all.
     Kept(Vec<(u64, ChunkId)>, u64),
@@ -53,29 +52,21 @@ pub(super) fn run(
 ) -> Result<MakeStats, Error> {
     let store = store.map(WriteOnce::new);
     let kernels = context.kernels;
-    let discriminator = options.sizes.discriminator(options.rule);
-    let zeros_are_candidates = zero_window_is_candidate(discriminator);
-    let cutter = Cutter::new(options.sizes, options.rule);
-    let needs_candidates = cutter.needs_candidates();
-    let scan = Scan { kernel: kernels.scan, discriminator, zeros_are_candidates };
-    let scan = move |block: Block| {
-        let candidates = if needs_candidates { scan.candidates(&block) } else { Vec::new() };
-        Scanned { stretch: block.into_stretch(), candidates }
-    };
+    let cutter = Cutter::new(&options.sizes, options.rule, kernels.scan);
+    let scan = cutter.scan();
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
-            Job::Scan(number, block) => Ok(Answer::Scanned(number, scan(block))),
-            Job::ReadAndScan(number, block) => Ok(Answer::Scanned(number, scan(block.read()?))),
+            Job::Scan(number, block) => Ok(Answer::Scanned(number, scan.scan(block))),
+            Job::ReadAndScan(number, block) => Ok(Answer::Scanned(number, scan.scan(block.read()?))),
             Job::Keep(batch) => keep(batch, options.digest, kernels.hash, store),
         }
     };
     context.progress.begin(Phase::Chunking, input.blob_len().unwrap_or(0));
-    let zeros_are_candidates = needs_candidates && zeros_are_candidates;
     let stats = Pool::run_busy(context, worker, |pool| {
         Coordinator {
             pool,
-            blocks: Blocks::new(input, zeros_are_candidates),
+            blocks: Blocks::new(input, scan.is_needed && scan.zeros_are_candidates),
             cutter,
             sink,
             context,
@@ -147,12 +138,6 @@ struct Coordinator<'a, 'p> {
     stats: MakeStats,
 }
 
-/// A stretch and its candidates.
-struct Scanned {
-    stretch: Stretch,
-    candidates: Vec<u64>,
-}
-
 impl Coordinator<'_, '_> {
     fn run(mut self) -> Result<MakeStats, Error> {
         let mut at_end = false;
@@ -204,8 +189,7 @@ impl Coordinator<'_, '_> {
             Planned::Read(block) => Job::Scan(number, block),
             Planned::Unread(block) => Job::ReadAndScan(number, block),
             Planned::Gap(len) => {
-                let gap = Scanned { stretch: Stretch::Gap(len), candidates: Vec::new() };
-                return self.stretches.push_back(Some(gap));
+                return self.stretches.push_back(Some(Scanned::gap(len)));
             }
         };
         self.pool.submit(job);
@@ -214,11 +198,11 @@ impl Coordinator<'_, '_> {
 
     /// Cuts every stretch whose turn it is and whose candidates are known.
     fn cut(&mut self) {
-        while let Some(Scanned { stretch, candidates }) = self.stretches.front_mut().and_then(Option::take) {
+        while let Some(scanned) = self.stretches.front_mut().and_then(Option::take) {
             self.stretches.pop_front();
             self.first_stretch += 1;
             let mut cuts = Vec::new();
-            self.cutter.push(&stretch, &candidates, |cut| cuts.push(cut));
+            self.cutter.push(&scanned, |cut| cuts.push(cut));
             for cut in cuts {
                 self.take(cut);
             }

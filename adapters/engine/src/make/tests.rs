@@ -174,6 +174,37 @@ fn zeros_that_are_read_are_cut_like_holes() {
     assert_eq!(run(&mut &zeros[..], &options, 2).0.items, oracle(&zeros, &options));
 }
 
+/// Blocks are scanned as if each candidate were a cut: where many are none, those behind them must be found anyway.
+#[test]
+fn candidates_that_are_no_cuts_hide_none() {
+    let noise = desync_test_kit::prng(5 << 20, 3);
+    let sizes = |min, avg, max| ChunkSizes::new(min, avg, max, &Limits::HOST).unwrap();
+    let d = sizes(10_000, 10_000, 60_000).discriminator(CutRule::Casync).get() as usize;
+    // Many candidates within the shortest chunk; some; hardly a cut but the longest; the usual.
+    let kinds =
+        [(10_000, 10_000, 60_000), (3000, 4096, 5000), (70_000, 90_000, 100_000), (16_384, 65_536, 262_144)];
+    let blobs = [
+        noise.clone(),
+        // One candidate in each repeat, or none at all, wherever blocks begin.
+        noise[..d].repeat(noise.len() / d),
+        noise[..777].repeat(noise.len() / 777),
+        [&noise[..1 << 20], &vec![0; 1 << 20], &noise[..1_500_000], &vec![0; (1 << 20) + 30], &noise[..]]
+            .concat(),
+    ];
+    for blob in &blobs {
+        for (min, avg, max) in kinds {
+            let options = MakeOptions { sizes: sizes(min, avg, max), ..MakeOptions::default() };
+            let expected = oracle(blob, &options);
+            for workers in [1, 3] {
+                let holey = Holey { bytes: blob, piece: usize::MAX, hole_len_min: usize::MAX };
+                let mut placed = Placed { holey, reader: Arc::new(Bytes(blob.clone())) };
+                let items = run(&mut placed, &options, workers).0.items;
+                assert!(items == expected, "{} bytes, {min}:{avg}:{max}", blob.len());
+            }
+        }
+    }
+}
+
 /// A file that grows while the workers read what was its last block: its end is no end when it is looked for again.
 struct Growing<'a> {
     placed: Placed<'a>,

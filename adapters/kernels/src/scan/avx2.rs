@@ -40,7 +40,8 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
 
 /// `ROTATES` is whether the test does: not for odd discriminators, of which the default one is.
 #[target_feature(enable = "avx2")]
-fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) {
+fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) -> bool {
+    let mut any = 0;
     let mut strips = [[].as_slice(); LANES];
     for (lane, strip) in strips.iter_mut().enumerate() {
         *strip = bytes[lane * STRIP_LEN..][..WINDOW_LEN + STRIP_LEN].as_chunks().0;
@@ -67,9 +68,11 @@ fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibilit
             }
             let [low, high] = hashes;
             *hits = test.passing(low) | test.passing(high) << HALF;
+            any |= *hits;
         }
         core::mem::swap(&mut entering, &mut leaving);
     }
+    any != 0
 }
 
 /// All words of a turn are written before the first is read, so that no load waits for the stores it spans.

@@ -42,7 +42,8 @@ pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found
 
 /// `ROTATES` is whether the test does: not for odd discriminators, of which the default one is.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) {
+fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) -> bool {
+    let mut any = false;
     let table = Table::new();
     let test = Test::<ROTATES>::new(test);
     let by_byte = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -73,10 +74,12 @@ fn scan_window<const ROTATES: bool>(bytes: &[u8], next: &[u8], test: Divisibilit
                     for (hits, quotient) in hits[four * 4..][..4].iter_mut().zip(quotients) {
                         *hits = test.passing(quotient);
                     }
+                    any = true;
                 }
             }
         }
     }
+    any
 }
 
 /// Rolls every strip by one byte, whose words are `entering`; gives what the test compares.

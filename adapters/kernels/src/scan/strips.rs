@@ -5,7 +5,7 @@
 //! `l`, all in step. That costs 48 bytes of filling for each strip and gives hits out of order, which a bitmap
 //! of the window puts right. The inner loop ([`ScanWindow`]) does nothing but fill, roll and test.
 //!
-//! Processors that fetch what will be read do not see through sixteen strips that each end after 1488 bytes. So the
+//! Processors that fetch what will be read do not see through sixteen strips that each end after 720 bytes. So the
 //! next window is asked for while one is rolled over: data that comes from memory is scanned a quarter faster.
 //!
 //! Invariant: reports what core's scalar kernel reports (tests: `tests/scan.rs`).
@@ -18,9 +18,9 @@ use desync_core::chunking::{Discriminator, Divisibility, Found, Kernel, WINDOW_L
 
 /// Turns of the inner loop over a strip: in one it rolls [`WINDOW_LEN`] bytes, so that each byte leaves the
 /// hash one turn after it entered, at the same place of the turn. More turns make the filling cheaper (one turn
-/// in each strip) and a scan that stops early dearer. Measure
-/// before changing it: with AVX-512, 32 turns were a tenth slower than 31.
-pub(super) const TURNS: usize = 31;
+/// in each strip), but what lies close behind a candidate is passed over only from the next window on: 15 were ahead
+/// of 31 for the cuts of 64 KiB chunks. Measure before changing it: with AVX-512, 32 turns were a tenth slower than 31.
+pub(super) const TURNS: usize = 15;
 
 /// Positions tested in one strip.
 pub(super) const STRIP_LEN: usize = TURNS * WINDOW_LEN;
@@ -28,12 +28,13 @@ pub(super) const STRIP_LEN: usize = TURNS * WINDOW_LEN;
 /// For each step over the strips, which lanes had a hit: bit `l` of entry `i` is position `i` of strip `l`.
 pub(super) type Hits = [u16; STRIP_LEN];
 
-/// Tests `STRIP_LEN` positions in each of `LANES` strips and marks those that pass; the hits come empty.
+/// Tests `STRIP_LEN` positions in each of `LANES` strips and marks those that pass; the hits come empty. False if none
+/// passes: they are as empty then.
 ///
 /// Position `i` of strip `l` is reached by rolling `i + 1` bytes on from the 48 bytes at `l · STRIP_LEN`.
 /// Exactly [`window_len`]`(LANES)` bytes are given; `next` are those that come after them, as far as there are
 /// some, for [`ask_for`].
-pub(super) type ScanWindow = fn(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits);
+pub(super) type ScanWindow = fn(bytes: &[u8], next: &[u8], test: Divisibility, hits: &mut Hits) -> bool;
 
 /// Bytes that a processor fetches at once.
 const LINE_LEN: usize = 64;
@@ -63,31 +64,35 @@ pub(super) fn scan<const LANES: usize>(
     found: &mut Found<'_>,
 ) {
     let Some(last_start) = bytes.len().checked_sub(window_len(LANES)) else {
-        return scan_rest(bytes, 0, discriminator, found);
+        return scan_rest(bytes, WINDOW_LEN, discriminator, found);
     };
     // Windows begin by rolling, so the position before the first roll is looked at by itself.
-    let mut is_over = false;
-    Kernel::SCALAR.candidates(&bytes[..WINDOW_LEN], discriminator, &mut |p| is_over = found(p).is_break());
+    let mut from = WINDOW_LEN + 1;
+    Kernel::SCALAR.scan(&bytes[..WINDOW_LEN], discriminator, &mut |position| {
+        from = found(position);
+        usize::MAX
+    });
     let test = Divisibility::of(discriminator);
-    let mut done = WINDOW_LEN;
-    while !is_over && done < bytes.len() {
+    let mut hits = [0; STRIP_LEN];
+    while from <= bytes.len() {
         // The last window reaches back over positions that were reported, unless little is left.
-        let start = (done - WINDOW_LEN).min(last_start);
-        if start == last_start && bytes.len() - done < LANES * STRIP_LEN / 4 {
-            return scan_rest(bytes, done, discriminator, found);
+        let start = (from - WINDOW_LEN - 1).min(last_start);
+        if start == last_start && bytes.len() - from < LANES * STRIP_LEN / 4 {
+            return scan_rest(bytes, from, discriminator, found);
         }
-        let mut hits = [0; STRIP_LEN];
         let (window, next) = bytes[start..].split_at(window_len(LANES));
-        scan_window(window, next, test, &mut hits);
-        is_over = hits.iter().fold(0, |all, lanes| all | lanes) != 0
-            && report::<LANES>(&hits, start + WINDOW_LEN + 1, done, found);
-        done = start + window_len(LANES);
+        let first = start + WINDOW_LEN + 1;
+        if scan_window(window, next, test, &mut hits) {
+            from = report::<LANES>(&hits, first, from, found);
+            hits.fill(0);
+        }
+        from = from.max(first + LANES * STRIP_LEN);
     }
 }
 
-/// Reports hits in ascending order, those up to `done` left out; true: stop. `first` is the position of the
-/// window's first roll.
-fn report<const LANES: usize>(hits: &Hits, first: usize, done: usize, found: &mut Found<'_>) -> bool {
+/// Reports hits in ascending order, from position `from` on; gives the position of interest next. `first` is the
+/// position of the window's first roll.
+fn report<const LANES: usize>(hits: &Hits, first: usize, mut from: usize, found: &mut Found<'_>) -> usize {
     let mut strips = [[0_u64; STRIP_LEN.div_ceil(64)]; LANES];
     for (i, &lanes) in hits.iter().enumerate().filter(|(_, lanes)| **lanes != 0) {
         for (lane, strip) in strips.iter_mut().enumerate() {
@@ -99,22 +104,19 @@ fn report<const LANES: usize>(hits: &Hits, first: usize, done: usize, found: &mu
             let mut bits = bits;
             while bits != 0 {
                 let position = first + lane * STRIP_LEN + word * 64 + bits.trailing_zeros() as usize;
-                if position > done && found(position).is_break() {
-                    return true;
+                if position >= from {
+                    from = found(position);
                 }
                 bits &= bits - 1;
             }
         }
     }
-    false
+    from
 }
 
-/// What is too short for a window goes to the scalar kernel, from the first position after `done`.
-fn scan_rest(bytes: &[u8], done: usize, discriminator: Discriminator, found: &mut Found<'_>) {
-    let start = (done + 1).saturating_sub(WINDOW_LEN);
-    // A kernel that stops at the first candidate is as good as any here: what is left is short.
-    let mut is_over = false;
-    Kernel::SCALAR.candidates(&bytes[start..], discriminator, &mut |position| {
-        is_over = is_over || found(start + position).is_break();
-    });
+/// What is too short for a window goes to the scalar kernel, from position `from` on.
+fn scan_rest(bytes: &[u8], from: usize, discriminator: Discriminator, found: &mut Found<'_>) {
+    let start = from - WINDOW_LEN;
+    Kernel::SCALAR
+        .scan(&bytes[start..], discriminator, &mut |position| found(start + position).saturating_sub(start));
 }

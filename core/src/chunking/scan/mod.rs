@@ -10,16 +10,15 @@
 mod reference;
 mod scalar;
 
-use core::fmt;
-use core::ops::ControlFlow;
-
 use super::boundary::Discriminator;
+use core::fmt;
 
-/// Told of each candidate in ascending order; [`ControlFlow::Break`] ends the scan.
-pub type Found<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+/// Told of each candidate in ascending order. Answers which position is of interest next, a later one: candidates
+/// before it are not reported, and need not be looked for. `usize::MAX` ends the scan.
+pub type Found<'a> = dyn FnMut(usize) -> usize + 'a;
 
 /// Reports each position `p` in `48..=bytes.len()` at which the window `bytes[p − 48..p]` is a boundary, in
-/// ascending order and each once, until told to stop. Fewer than 48 bytes have no such position.
+/// ascending order and each once, but for those that [`Found`] passes over. Fewer than 48 bytes have no such position.
 pub type ScanFn = fn(bytes: &[u8], discriminator: Discriminator, found: &mut Found<'_>);
 
 /// One way to scan. Which one is taken changes the speed, never the result.
@@ -52,9 +51,22 @@ impl Kernel {
 
     /// Reports all candidates; see [`ScanFn`] for which positions those are.
     pub fn candidates(&self, bytes: &[u8], discriminator: Discriminator, found: &mut impl FnMut(usize)) {
-        (self.scan)(bytes, discriminator, &mut |position| {
+        self.candidates_apart(bytes, discriminator, 1, found);
+    }
+
+    /// Reports the first candidate, and each that is the first at least `distance` bytes, one or more, behind the last
+    /// one reported: what lies between is hardly looked at. Those are the cuts, if the first is one and chunks cannot
+    /// be shorter.
+    pub fn candidates_apart(
+        &self,
+        bytes: &[u8],
+        discriminator: Discriminator,
+        distance: usize,
+        found: &mut impl FnMut(usize),
+    ) {
+        self.scan(bytes, discriminator, &mut |position| {
             found(position);
-            ControlFlow::Continue(())
+            position.saturating_add(distance)
         });
     }
 
@@ -62,11 +74,16 @@ impl Kernel {
     #[must_use]
     pub fn first_candidate(&self, bytes: &[u8], discriminator: Discriminator) -> Option<usize> {
         let mut first = None;
-        (self.scan)(bytes, discriminator, &mut |position| {
+        self.scan(bytes, discriminator, &mut |position| {
             first = Some(position);
-            ControlFlow::Break(())
+            usize::MAX
         });
         first
+    }
+
+    /// Reports candidates as [`ScanFn`] says.
+    pub fn scan(&self, bytes: &[u8], discriminator: Discriminator, found: &mut Found<'_>) {
+        (self.scan)(bytes, discriminator, found);
     }
 }
 

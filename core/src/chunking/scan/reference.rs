@@ -8,10 +8,9 @@ use super::Found;
 
 pub(super) fn scan(bytes: &[u8], discriminator: Discriminator, found: &mut Found<'_>) {
     let d = discriminator.get();
-    for position in WINDOW_LEN..=bytes.len() {
+    let mut position = WINDOW_LEN;
+    while position <= bytes.len() {
         let hash = bytes[..position].last_chunk().map_or(0, |window| RollingHash::fill(window).value());
-        if hash % d == d - 1 && found(position).is_break() {
-            return;
-        }
+        position = if hash % d == d - 1 { found(position) } else { position + 1 };
     }
 }

@@ -40,6 +40,28 @@ fn kernels_agree_where_zeros_pass() {
 }
 
 #[test]
+fn those_apart_are_what_each_one_reported_leaves() {
+    let bytes = desync_test_kit::prng(20_000, 11);
+    for kernel in Kernel::PORTABLE {
+        for (d, len) in [(1, 300), (24, 3000), (192, 20_000), (192, 47)] {
+            let every = all(kernel, &bytes[..len], d);
+            for distance in [1, 2, 7, 8, 9, 10, 48, 100, 1000, usize::MAX] {
+                let (mut from, mut wanted, mut apart) = (0, Vec::new(), Vec::new());
+                for &position in &every {
+                    if position >= from {
+                        wanted.push(position);
+                        from = position.saturating_add(distance);
+                    }
+                }
+                let mut keep = |position| apart.push(position);
+                kernel.candidates_apart(&bytes[..len], discriminator(d), distance, &mut keep);
+                assert_eq!(apart, wanted, "{kernel:?}, {d}, {distance}");
+            }
+        }
+    }
+}
+
+#[test]
 fn first_is_the_first_of_all() {
     let bytes = desync_test_kit::prng(20_000, 11);
     for kernel in Kernel::PORTABLE {

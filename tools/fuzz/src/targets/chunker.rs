@@ -50,9 +50,10 @@ fn chosen(sizes: &ChunkSizes, rule: CutRule, kernel: Kernel, blob: &[u8]) -> Vec
     let mut candidates = Vec::new();
     kernel.candidates(blob, sizes.discriminator(rule), &mut |position| candidates.push(position as u64));
     let mut candidates = candidates.into_iter();
+    let mut first_from = |earliest| candidates.find(|candidate| *candidate >= earliest);
     let mut chooser = CutChooser::new(sizes, rule);
     let mut lengths = Vec::new();
-    while let Some(chunk) = chooser.next(&mut candidates, blob.len() as u64, true) {
+    while let Some(chunk) = chooser.next(&mut first_from, blob.len() as u64, true) {
         lengths.push(usize::try_from(chunk.end - chunk.start).expect("part of a blob in memory"));
     }
     lengths

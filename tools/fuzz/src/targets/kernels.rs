@@ -58,10 +58,17 @@ fn scans(bytes: &[u8], d: Discriminator) {
         kernel.candidates(bytes, d, &mut |position| positions.push(position));
         positions
     };
+    let apart = |kernel: Kernel| {
+        let mut positions = Vec::new();
+        let distance = d.get() as usize / 3 + 1;
+        kernel.candidates_apart(bytes, d, distance, &mut |position| positions.push(position));
+        positions
+    };
     let wanted = positions(Kernel::REFERENCE);
     for (level, kernels) in Kernels::available() {
         assert_eq!(positions(kernels.scan), wanted, "candidates by {level}");
         assert_eq!(kernels.scan.first_candidate(bytes, d), wanted.first().copied(), "the first by {level}");
+        assert_eq!(apart(kernels.scan), apart(Kernel::REFERENCE), "those apart by {level}");
     }
 }
 
