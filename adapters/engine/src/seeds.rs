@@ -16,14 +16,19 @@ use desync_files::{Disk, Seed, TargetHandle};
 use desync_store::Bytes;
 
 use crate::context::WithPhase;
-use crate::make::{FileInput, MakeOptions, make};
+use crate::make::{FileInput, MakeOptions, MakeStats, make};
 use crate::{Context, Error, InvalidSeeds, Phase, SeedRead, SeedSpec};
+
+/// Makes an index of a seed that has none.
+pub(crate) type Presume<'a> = dyn Fn(&Path) -> Result<Index, Error> + 'a;
 
 /// A seed and its index.
 pub(crate) struct SeedFile {
     path: PathBuf,
     index: Index,
     data: SeedData,
+    /// Whether the index is a guess, which may be wrong without anybody having lied.
+    is_presumed: bool,
 }
 
 /// The data of a seed, for one thread to read.
@@ -68,13 +73,15 @@ impl BlockShare<SeedData> for TargetHandle {
 pub(crate) type Slots = Vec<u64>;
 
 impl SeedFile {
-    /// Opens a seed; cuts it if it has no index. `None` if it cannot be used and that is allowed.
+    /// Opens a seed; one without an index gets that which `presume` makes of its path, or else is cut. `None` if it
+    /// cannot be used and that is allowed.
     pub(crate) fn open(
         disk: &dyn Disk,
         number: usize,
         spec: SeedSpec,
         options: &MakeOptions,
         invalid: InvalidSeeds,
+        presume: Option<&Presume<'_>>,
         context: &Context<'_>,
     ) -> Result<Option<Self>, Error> {
         let path = spec.data;
@@ -91,6 +98,7 @@ impl SeedFile {
             Err(error) if spec.index.is_some() => SeedData::Unopened(Arc::new(error)),
             Err(error) => return Err(Error::file("open seed", &path)(error)),
         };
+        let is_presumed = spec.index.is_none() && presume.is_some();
         let index = match spec.index {
             Some(index) if index.header.digest() != options.digest => {
                 return Err(Error::Unsupported(format!(
@@ -101,9 +109,12 @@ impl SeedFile {
                 )));
             }
             Some(index) => index,
-            None => cut(disk, &path, number, 1, options, context)?,
+            None => match presume {
+                Some(presume) => presume(&path)?,
+                None => cut(disk, &path, number, 1, options, context)?,
+            },
         };
-        Ok(Some(Self { path, index, data }))
+        Ok(Some(Self { path, index, data, is_presumed }))
     }
 
     /// Cuts the seed anew with the sizes of its own index.
@@ -117,7 +128,13 @@ impl SeedFile {
     ) -> Result<(), Error> {
         let options = MakeOptions { sizes: self.index.header.sizes, ..*options };
         self.index = cut(disk, &self.path, number, attempt, &options, context)?;
+        self.is_presumed = false;
         Ok(())
+    }
+
+    /// Whether its index is a guess: then a chunk that is not what the index says is nothing to tell.
+    pub(crate) const fn is_presumed(&self) -> bool {
+        self.is_presumed
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -184,10 +201,24 @@ fn cut(
     options: &MakeOptions,
     context: &Context<'_>,
 ) -> Result<Index, Error> {
+    chunking_seed(disk, path, seed, attempt, context, |input, index, context| {
+        make(input, None, options, index, context)
+    })
+}
+
+/// Puts a seed through `cut`, which makes an index of it.
+pub(crate) fn chunking_seed(
+    disk: &dyn Disk,
+    path: &Path,
+    seed: usize,
+    attempt: u32,
+    context: &Context<'_>,
+    cut: impl FnOnce(&mut FileInput, &mut Option<Index>, &Context<'_>) -> Result<MakeStats, Error>,
+) -> Result<Index, Error> {
     let mut input = FileInput::open(disk, path)?;
     let progress = WithPhase::new(context.progress, Phase::ChunkingSeed { seed, attempt });
     let context = Context { progress: &progress, ..*context }.for_computing();
     let mut index = None;
-    make(&mut input, None, options, &mut index, &context)?;
+    cut(&mut input, &mut index, &context)?;
     Ok(index.expect("make hands out a header"))
 }

@@ -16,8 +16,8 @@ pub(crate) struct Job {
 pub(crate) enum Task {
     /// First image into a store that is empty, or has all of its chunks.
     Make { known: bool },
-    /// Second image out of the store, with or without the first as a seed.
-    Extract { seed: bool },
+    /// Second image out of the store, alone or with a seed.
+    Extract { seed: Seed },
     /// Second image read through a mount, from mounting it to the end of the program.
     Mount,
     /// The tree in the first image into an archive, or into chunks in an empty store.
@@ -34,11 +34,27 @@ pub(crate) enum Task {
     Chunk,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seed {
+    None,
+    /// The first image, with its index where the program takes one.
+    First,
+    /// The first image, without its index.
+    Bare,
+    /// Bytes that have nothing in common with the images, without an index.
+    Random,
+}
+
 impl Task {
     /// Whether the program under test is to write without waiting for the disk. Where it does wait, `sync -f` follows
     /// the others, which never do.
     pub(crate) const fn is_unsynced(self) -> bool {
         matches!(self, Self::Tar { sync: false, .. } | Self::Untar { sync: false, .. })
+    }
+
+    /// Whether a seed is to be taken that has no index.
+    pub(crate) const fn has_bare_seed(self) -> bool {
+        matches!(self, Self::Extract { seed: Seed::Bare | Seed::Random })
     }
 
     /// Whether it is about the tree in the first image, not the image.
@@ -69,12 +85,14 @@ pub(crate) const JOBS: &[Job] = &[
     job("make, fresh", Task::Make { known: false }, None),
     job("make, all known, -n 1", Task::Make { known: true }, Some(1)),
     job("make, all known", Task::Make { known: true }, None),
-    job("extract, -n 1", Task::Extract { seed: false }, Some(1)),
-    job("extract", Task::Extract { seed: false }, None),
-    job("extract, seed, -n 1", Task::Extract { seed: true }, Some(1)),
-    job("extract, seed", Task::Extract { seed: true }, None),
-    on_xfs("extract, seed, XFS, -n 1", Task::Extract { seed: true }, Some(1)),
-    on_xfs("extract, seed, XFS", Task::Extract { seed: true }, None),
+    job("extract, -n 1", Task::Extract { seed: Seed::None }, Some(1)),
+    job("extract", Task::Extract { seed: Seed::None }, None),
+    job("extract, seed, -n 1", Task::Extract { seed: Seed::First }, Some(1)),
+    job("extract, seed", Task::Extract { seed: Seed::First }, None),
+    job("extract, seed without index", Task::Extract { seed: Seed::Bare }, None),
+    job("extract, random seed", Task::Extract { seed: Seed::Random }, None),
+    on_xfs("extract, seed, XFS, -n 1", Task::Extract { seed: Seed::First }, Some(1)),
+    on_xfs("extract, seed, XFS", Task::Extract { seed: Seed::First }, None),
     job("mount-index, -n 1", Task::Mount, Some(1)),
     job("mount-index", Task::Mount, None),
     // Not where the corpus is: ext4 searches long for inodes that were not in use lately, and each run makes thousands

@@ -11,10 +11,11 @@ use crate::process;
 use crate::program::Program;
 use crate::tree::TreePlace;
 
-/// The two versions of the image.
+/// The two versions of the image, and bytes that have nothing in common with them.
 pub(crate) struct Images {
     pub(crate) first: PathBuf,
     pub(crate) second: PathBuf,
+    pub(crate) random: PathBuf,
 }
 
 /// Files of one program.
@@ -53,13 +54,17 @@ impl Images {
             path.canonicalize()
                 .with_context(|| format!("{} is missing: `cargo xtask corpus`", path.display()))
         };
-        Ok(Self { first: image("root-release.ext4")?, second: image("root-updated.ext4")? })
+        Ok(Self {
+            first: image("root-release.ext4")?,
+            second: image("root-updated.ext4")?,
+            random: image("random.bin")?,
+        })
     }
 
-    /// Brings both into the page cache as reading does it: pages that were left there by who wrote the files are
+    /// Brings all into the page cache as reading does it: pages that were left there by who wrote the files are
     /// smaller, and copying out of them takes longer.
     pub(crate) fn read_all(&self) -> anyhow::Result<()> {
-        for path in [&self.first, &self.second] {
+        for path in [&self.first, &self.second, &self.random] {
             let mut file = File::open(path)?;
             file.sync_all()?;
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::jobs::{Job, Task};
+use crate::jobs::{Job, Seed, Task};
 use crate::place::{Images, Place};
 
 /// Mounts by a command, reads the file from its start to its end, and unmounts.
@@ -26,6 +26,8 @@ pub(crate) struct Program {
     path: PathBuf,
     /// Whether its commands on trees have --no-sync.
     can_leave_out_syncs: bool,
+    /// Whether a seed may come without an index.
+    can_take_bare_seeds: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +44,13 @@ impl Program {
         let version =
             version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         let version = version.lines().next().unwrap_or("no version given").to_owned();
-        let help = Command::new(&path).args(["untar", "--help"]).output().ok();
-        let can_leave_out_syncs =
-            help.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains("--no-sync"));
-        Some(Self { name: name.to_owned(), version, kind, path, can_leave_out_syncs })
+        let help_says = |verb: &str, said: &str| {
+            let help = Command::new(&path).args([verb, "--help"]).output().ok();
+            help.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains(said))
+        };
+        let can_leave_out_syncs = help_says("untar", "--no-sync");
+        let can_take_bare_seeds = help_says("extract", "--seed-pair");
+        Some(Self { name: name.to_owned(), version, kind, path, can_leave_out_syncs, can_take_bare_seeds })
     }
 
     /// None if the program has no such command.
@@ -53,6 +58,7 @@ impl Program {
         match self.kind {
             Kind::Casync => self.casync(job, place, images),
             Kind::Desync if job.task.is_unsynced() && !self.can_leave_out_syncs => None,
+            Kind::Desync if job.task.has_bare_seed() && !self.can_take_bare_seeds => None,
             Kind::Desync => Some(self.desync(job, place, images)),
         }
     }
@@ -87,8 +93,11 @@ impl Program {
             Task::Make { .. } => command.arg("-s").arg(&place.store).arg(&place.made).arg(&images.first),
             Task::Extract { seed } => {
                 command.arg("-s").arg(&place.store);
-                if seed {
-                    command.arg("--seed").arg(&place.seed_index);
+                match seed {
+                    Seed::None => {}
+                    Seed::First => drop(command.arg("--seed").arg(&place.seed_index)),
+                    Seed::Bare => drop(command.arg("--seed").arg(&images.first)),
+                    Seed::Random => drop(command.arg("--seed").arg(&images.random)),
                 }
                 command.arg(&place.second_index).arg(&place.output)
             }
@@ -121,8 +130,12 @@ impl Program {
             }
             Task::Extract { seed } => {
                 command.arg("extract").arg(store(place));
-                if seed {
-                    command.arg(format!("--seed={}", place.seed.display()));
+                match seed {
+                    Seed::None => {}
+                    Seed::First => drop(command.arg(format!("--seed={}", place.seed.display()))),
+                    // It takes no index: the row before is this one.
+                    Seed::Bare => return None,
+                    Seed::Random => drop(command.arg(format!("--seed={}", images.random.display()))),
                 }
                 command.arg(&place.second_index).arg(&place.output);
             }

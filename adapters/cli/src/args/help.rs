@@ -38,7 +38,8 @@ Examples:
   desync extract -s /srv/store --seed v1.caibx:/data/v1.img v2.caibx v2.img
 
 A seed with an index is checked where it would be used. If it is not what its index says the command fails, \
-unless told to skip or regenerate such seeds.";
+unless told to skip or regenerate such seeds. One without an index is cut first; where all stores are on this \
+machine that may take longer than it saves, so samples tell whether it is used at all.";
 
 pub(super) const PULL: &str = "\
 Examples, on the machine that extracts:

@@ -263,6 +263,12 @@ impl<'a> Hand<'a> {
     }
 
     fn step(&mut self, step: &Step) -> Result<Result<StepOutcome, SeedLied>, Error> {
+        let seed_policy = match step.source {
+            Source::Seed { seed, .. } if self.assembly.seeds[usize::from(seed)].is_presumed() => {
+                SeedPolicy::Fetch
+            }
+            _ => self.assembly.seed_policy,
+        };
         let mut env = Env {
             list: self.assembly.index,
             digest: self.assembly.index.header.digest(),
@@ -270,15 +276,16 @@ impl<'a> Hand<'a> {
             target_blank: self.assembly.target.is_blank(),
             zero: Some(self.assembly.zero),
             seeds: &mut self.seeds,
-            seed_policy: self.assembly.seed_policy,
+            seed_policy,
             source: &mut self.source,
         };
         let progress = self.context.progress;
         let mut observer = |_: u32, entry: &ChunkEntry, _: Obtained| progress.advance(entry.len());
         match self.runner.run(step, &mut env, &mut observer) {
             Ok(outcome) => {
-                if let Some(seed) = outcome.refused_seed {
-                    let path = self.assembly.seeds[usize::from(seed)].path().display();
+                let refused = outcome.refused_seed.map(|seed| &self.assembly.seeds[usize::from(seed)]);
+                if let Some(seed) = refused.filter(|seed| !seed.is_presumed()) {
+                    let path = seed.path().display();
                     log::warn!("seed {path} doesn't match its index; its chunks were fetched instead");
                 }
                 Ok(Ok(outcome))

@@ -1,7 +1,8 @@
 //! Survey, plan and assemble, again if a seed had to be cut anew.
 //!
 //! Invariant: the attempts are bounded. Each seed is cut anew at most once; when one lies even then, the
-//! last attempt fetches what seeds do not give (defect 29).
+//! last attempt fetches what seeds do not give (defect 29). Seeds of which something was presumed are looked at closer
+//! at most once: when the store lacks a chunk, which one of them may hold.
 
 use std::path::Path;
 
@@ -9,11 +10,11 @@ use desync_core::extract::{SeedPolicy, Tally};
 use desync_core::format::Index;
 use desync_core::plan::{Bits, PlanInput, PlanSeed, Planner, ZeroChunk, bits};
 use desync_files::{Disk, Target};
-use desync_store::ChunkStore;
+use desync_store::{ChunkStore, ErrorKind};
 
 use super::assemble::{Assembly, Progressed, assemble};
 use super::survey::survey;
-use super::{ExtractOptions, ExtractStats, InvalidSeeds, cut_like};
+use super::{ExtractOptions, ExtractStats, InvalidSeeds, SeedSpec, cut_like};
 use crate::compare::Comparison;
 use crate::seeds::{SeedFile, Slots, lookup, slots_for};
 use crate::{Context, Error, Phase};
@@ -28,6 +29,8 @@ pub(super) struct Extraction<'a> {
     pub(super) path: &'a Path,
     pub(super) target: &'a Target,
     pub(super) seeds: Vec<SeedFile>,
+    /// Seeds that seemed not worth it.
+    pub(super) left_out: Vec<SeedSpec>,
     pub(super) store: &'a dyn ChunkStore,
     pub(super) options: &'a ExtractOptions,
     pub(super) context: &'a Context<'a>,
@@ -46,7 +49,16 @@ impl Extraction<'_> {
         let mut cut_anew = vec![false; self.seeds.len()];
         let mut attempt = 1;
         loop {
-            let progressed = self.attempt(attempt, &mut done, &mut own_slots, policy)?;
+            let progressed = match self.attempt(attempt, &mut done, &mut own_slots, policy) {
+                Err(Error::Store(error)) if error.kind == ErrorKind::Missing && self.may_look_closer() => {
+                    log::info!("{error}; looking for it in seeds that were not looked at closely");
+                    attempt += 1;
+                    self.look_closer(attempt)?;
+                    cut_anew.resize(self.seeds.len(), false);
+                    continue;
+                }
+                other => other?,
+            };
             tally += progressed.tally;
             let Some(lying) = progressed.lying_seed else { return Ok(self.stats(&tally)) };
             if self.options.invalid_seeds != InvalidSeeds::Regenerate {
@@ -60,6 +72,25 @@ impl Extraction<'_> {
                 self.seeds[lying].regenerate(self.disk, lying, attempt, &options, self.context)?;
             }
         }
+    }
+
+    /// Whether a seed may hold more than is known of it.
+    fn may_look_closer(&self) -> bool {
+        !self.left_out.is_empty() || self.seeds.iter().any(SeedFile::is_presumed)
+    }
+
+    /// Cuts all seeds of which something was presumed.
+    fn look_closer(&mut self, attempt: u32) -> Result<(), Error> {
+        let (disk, options, context) = (self.disk, cut_like(self.index), self.context);
+        for (number, seed) in self.seeds.iter_mut().enumerate().filter(|(_, seed)| seed.is_presumed()) {
+            seed.regenerate(disk, number, attempt, &options, context)?;
+        }
+        for spec in std::mem::take(&mut self.left_out) {
+            let number = self.seeds.len();
+            let invalid = self.options.invalid_seeds;
+            self.seeds.extend(SeedFile::open(disk, number, spec, &options, invalid, None, context)?);
+        }
+        Ok(())
     }
 
     /// Marks what an existing target holds already.

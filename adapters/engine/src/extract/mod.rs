@@ -1,7 +1,7 @@
 //! `extract`: an index, seeds and a store become a file or a device.
 //!
 //! 1. The target is opened or created; what it already holds is compared with the index (`survey`).
-//! 2. Seeds without an index are cut (`seeds`).
+//! 2. Seeds without an index are cut (`seeds`), or it is presumed what they hold (`samples`, `presume`).
 //! 3. The planner says where each chunk comes from; the workers run its steps (`assemble`).
 //! 4. The target is synced and, unless it was written in place, renamed to its final name.
 //!
@@ -14,6 +14,7 @@
 mod assemble;
 mod attempts;
 mod pieces;
+mod presume;
 mod samples;
 mod survey;
 
@@ -26,9 +27,10 @@ use desync_files::{Disk, Durability, Target, TargetError, TargetOptions};
 use desync_store::ChunkStore;
 
 use crate::make::MakeOptions;
-use crate::seeds::SeedFile;
+use crate::seeds::{Presume, SeedFile};
 use crate::{Context, Error};
 use attempts::Extraction;
+use presume::presume;
 use samples::Sampling;
 
 /// What to do about a seed whose data is not what its index says.
@@ -54,7 +56,8 @@ pub struct ExtractOptions {
     /// Whether to wait until the target would survive a power cut.
     pub durability: Durability,
     /// Whether the store's chunks are on this machine. Then a long seed without an index is left out if too little is
-    /// found in samples of it: to cut it would take longer than it saves.
+    /// found in samples of it, and of others it is presumed what they hold: to name all their chunks would take longer
+    /// than it saves.
     pub chunks_are_near: bool,
     /// A random number, so that nobody can prepare an index that makes look-ups slow.
     pub lookup_key: u64,
@@ -132,14 +135,15 @@ pub fn extract(
     context: &Context<'_>,
 ) -> Result<ExtractStats, Error> {
     refuse_target_as_seed(&**disk, path, &seeds, options)?;
-    let seeds = open_seeds(&**disk, index, seeds, options, context)?;
+    let (seeds, left_out) = open_seeds(&**disk, index, seeds, true, options, context)?;
     let target_options = TargetOptions { in_place: options.in_place, durability: options.durability };
     let target = Target::open(Arc::clone(disk), path, index.blob_len(), target_options)
         .map_err(|error| target_error(path, error))?;
     let stats = if index.items.is_empty() {
         ExtractStats::default()
     } else {
-        Extraction { disk: &**disk, index, path, target: &target, seeds, store, options, context }.run()?
+        let disk = &**disk;
+        Extraction { disk, index, path, target: &target, seeds, left_out, store, options, context }.run()?
     };
     context.cancel.check()?;
     target.finish().map_err(Error::file("publish", path))?;
@@ -160,32 +164,41 @@ pub fn extract_to_writer(
     options: &ExtractOptions,
     context: &Context<'_>,
 ) -> Result<(), Error> {
-    let seeds = open_seeds(disk, index, seeds, options, context)?;
+    let (seeds, _) = open_seeds(disk, index, seeds, false, options, context)?;
     pieces::deliver_planned(index, out, &seeds, store, options, context)
 }
 
-/// Opens the seeds, in the order given. Those without an index are cut like the target.
+/// Opens the seeds, in the order given. Those without an index are cut like the target; where chunks are near, what they
+/// hold is presumed, and long ones that seem not worth that are given apart. Both may be looked at closer later, if that
+/// is possible: where chunks are written once, only what seems to have nothing in common is left out.
 fn open_seeds(
     disk: &dyn Disk,
     index: &Index,
     seeds: Vec<SeedSpec>,
+    may_look_closer: bool,
     options: &ExtractOptions,
     context: &Context<'_>,
-) -> Result<Vec<SeedFile>, Error> {
+) -> Result<(Vec<SeedFile>, Vec<SeedSpec>), Error> {
     let make_options = cut_like(index);
-    let mut open = Vec::new();
+    let sampling = if may_look_closer { Sampling::DEFAULT } else { Sampling::FOR_NOTHING_AT_ALL };
+    let may_presume = options.chunks_are_near && may_look_closer && !make_options.sizes.is_fixed();
+    let (mut open, mut left_out) = (Vec::new(), Vec::new());
     for (number, spec) in seeds.into_iter().enumerate() {
         if options.chunks_are_near
             && spec.index.is_none()
-            && samples::find_too_little(disk, &spec.data, index, &make_options, Sampling::DEFAULT, context)?
+            && samples::find_too_little(disk, &spec.data, index, &make_options, sampling, context)?
         {
             log::info!("seed {} not used: samples have too little in common", spec.data.display());
+            left_out.push(spec);
             continue;
         }
-        let seed = SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, context)?;
+        let presume = |path: &Path| presume(disk, path, number, index, &make_options, context);
+        let presume = may_presume.then_some(&presume as &Presume<'_>);
+        let seed =
+            SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, presume, context)?;
         open.extend(seed);
     }
-    Ok(open)
+    Ok((open, left_out))
 }
 
 /// How seeds are cut: as the target was.

@@ -134,6 +134,77 @@ fn seeds_with_and_without_an_index_spare_the_store() {
     }
 }
 
+impl Scene {
+    /// Takes a chunk that only the seeds have then out of the store: that at a place of the blob.
+    fn forget(&self, place: u64) {
+        let entry = self.index.entries().find(|entry| (entry.start..entry.end).contains(&place)).unwrap();
+        let name = desync_core::format::StorageForm::Compressed.path_of(&entry.id);
+        fs::remove_file(self.path("store").join(name.as_str())).unwrap();
+    }
+
+    /// Extracts with one seed without an index, from chunks that are near or far.
+    fn extract_with(&self, seed: &Path, are_near: bool) -> Result<ExtractStats, Error> {
+        let options = ExtractOptions { chunks_are_near: are_near, ..OPTIONS };
+        self.extract(&options, vec![spec(seed.to_owned(), None)], 3)
+    }
+}
+
+#[test]
+fn what_a_seed_seems_to_hold_is_nothing_to_complain_about() {
+    let scene = Scene::new(sample());
+    let mut changed = scene.blob.clone();
+    // Bytes that no cut depends on: the chunks are as long as before.
+    let entries: Vec<_> = scene.index.entries().collect();
+    let middles = entries.iter().step_by(5).map(|entry| entry.start as usize + entry.len() as usize / 4);
+    middles.for_each(|middle| changed[middle] ^= 1);
+    let same = cut(&changed).items.iter().map(|item| item.end).eq(entries.iter().map(|entry| entry.end));
+    assert!(same, "the test needs chunks of the same lengths");
+    let seed = scene.write("old", &changed);
+    let stats = scene.extract_with(&seed, true).unwrap();
+    scene.assert_right();
+    // What is taken for something else is fetched.
+    let changed = entries.len().div_ceil(5) as u64;
+    assert!((1..=changed).contains(&stats.chunks_from_store), "{stats:?}");
+    assert!(stats.chunks_from_seeds > stats.chunks_total / 2, "{stats:?}");
+}
+
+#[test]
+fn what_only_a_seed_has_is_found_though_its_neighbours_are_others() {
+    let scene = Scene::new(sample());
+    let at = 100_000;
+    let entry = scene.index.entries().find(|entry| (entry.start..entry.end).contains(&at)).unwrap();
+    let chunk = &scene.blob[entry.start as usize..entry.end as usize];
+    // Behind 48 bytes that end a chunk: the ends of others.
+    let end_before = &scene.blob[..entry.start as usize][entry.start as usize - 16_384..];
+    let seed = scene.write("old", &[&prng(20_000, 5), end_before, chunk, &prng(30_000, 6)].concat());
+    scene.forget(at);
+    let error = scene.extract(&OPTIONS, vec![], 3).unwrap_err();
+    assert!(error.to_string().contains(&entry.id.to_string()), "{error}");
+    assert!(!scene.path("out").exists());
+    for are_near in [false, true] {
+        let stats = scene.extract_with(&seed, are_near).unwrap();
+        scene.assert_right();
+        assert!(stats.chunks_from_seeds > 0, "{stats:?}");
+    }
+}
+
+#[test]
+fn a_seed_that_was_left_out_is_looked_at_when_a_chunk_is_missing() {
+    let scene = Scene::new(sample());
+    let other = prng(1 << 20, 1 << 40).repeat(64);
+    let long = scene.write("old", &[&other[..], &scene.blob].concat());
+    let stats = scene.extract_with(&long, true).unwrap();
+    scene.assert_right();
+    assert_eq!(stats, scene.extract(&OPTIONS, vec![], 3).unwrap(), "not worth it");
+    scene.forget(100_000);
+    let stats = scene.extract_with(&long, true).unwrap();
+    scene.assert_right();
+    assert_eq!(stats.seeds, 2, "{stats:?}");
+    let gone = scene.path("gone");
+    let error = scene.extract_with(&gone, true).unwrap_err();
+    assert!(error.to_string().contains("gone"), "{error}");
+}
+
 #[test]
 fn in_place_keeps_what_is_right() {
     let scene = Scene::new(sample());

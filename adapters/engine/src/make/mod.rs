@@ -26,6 +26,7 @@ use desync_store::ChunkStore;
 
 use crate::{Context, Error};
 pub use input::{Extent, Extents, FileInput, ReadAt};
+use pipeline::Purpose;
 
 #[cfg(test)]
 mod tests;
@@ -93,7 +94,24 @@ pub fn make(
     sink: &mut dyn IndexSink,
     context: &Context<'_>,
 ) -> Result<MakeStats, Error> {
-    pipeline::run(input, store, options, sink, context)
+    let purpose = store.map_or(Purpose::Name, Purpose::Keep);
+    pipeline::run(input, purpose, options, sink, context)
+}
+
+/// The name of a chunk that was only cut. No bytes are known that have it.
+pub(crate) const UNNAMED: ChunkId = ChunkId([0; 32]);
+
+/// As [`make`], but only cuts: all chunks are [`UNNAMED`], except for the null chunk.
+///
+/// # Errors
+/// As [`make`].
+pub(crate) fn cut(
+    input: &mut dyn Extents,
+    options: &MakeOptions,
+    sink: &mut dyn IndexSink,
+    context: &Context<'_>,
+) -> Result<MakeStats, Error> {
+    pipeline::run(input, Purpose::Cut, options, sink, context)
 }
 
 /// The null chunk of an index: its maximum size of zeros.

@@ -11,7 +11,7 @@ use super::blocks::{Block, Blocks, Planned, Unread};
 use super::cutter::{ChunkBytes, Cut, Cutter};
 use super::header::header;
 use super::scan::Scanned;
-use super::{Extents, IndexSink, MakeOptions, MakeStats, null_id};
+use super::{Extents, IndexSink, MakeOptions, MakeStats, UNNAMED, null_id};
 use crate::pool::{InOrder, Pool};
 use crate::{Context, Error, Phase};
 
@@ -43,14 +43,28 @@ enum Answer {
     Kept(Vec<(u64, ChunkId)>, u64),
 }
 
+/// What becomes of the chunks.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// They are named, and kept in a store.
+    Keep(&'a dyn ChunkStore),
+    /// They are named.
+    Name,
+    /// Where they end is all that is wanted.
+    Cut,
+}
+
 pub(super) fn run(
     input: &mut dyn Extents,
-    store: Option<&dyn ChunkStore>,
+    purpose: Purpose<'_>,
     options: &MakeOptions,
     sink: &mut dyn IndexSink,
     context: &Context<'_>,
 ) -> Result<MakeStats, Error> {
-    let store = store.map(WriteOnce::new);
+    let store = match purpose {
+        Purpose::Keep(store) => Some(WriteOnce::new(store)),
+        Purpose::Name | Purpose::Cut => None,
+    };
     let kernels = context.kernels;
     let cutter = Cutter::new(&options.sizes, options.rule, kernels.scan);
     let scan = cutter.scan();
@@ -72,6 +86,7 @@ pub(super) fn run(
             context,
             options,
             null_id: null_id(options),
+            are_named: !matches!(purpose, Purpose::Cut),
             stretches: VecDeque::new(),
             first_stretch: 0,
             ends: VecDeque::new(),
@@ -122,6 +137,7 @@ struct Coordinator<'a, 'p> {
     context: &'a Context<'a>,
     options: &'a MakeOptions,
     null_id: ChunkId,
+    are_named: bool,
     /// Stretches planned but not cut, in order; `None` while a worker has it.
     stretches: VecDeque<Option<Scanned>>,
     /// Number of the stretch at the front.
@@ -219,6 +235,7 @@ impl Coordinator<'_, '_> {
         self.chunks_cut += 1;
         self.ends.push_back(cut.end);
         match cut.bytes {
+            Some(_) if !self.are_named => self.names.insert(number, UNNAMED),
             Some(bytes) => self.keep(number, bytes),
             None if self.null_kept => self.names.insert(number, self.null_id),
             None => {
