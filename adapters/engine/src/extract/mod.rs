@@ -192,7 +192,8 @@ fn open_seeds(
             left_out.push(spec);
             continue;
         }
-        let presume = |path: &Path| presume(disk, path, number, index, &make_options, context);
+        let presume =
+            |path: &Path| presume(disk, path, number, index, &make_options, options.lookup_key, context);
         let presume = may_presume.then_some(&presume as &Presume<'_>);
         let seed =
             SeedFile::open(disk, number, spec, &make_options, options.invalid_seeds, presume, context)?;

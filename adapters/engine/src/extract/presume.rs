@@ -8,15 +8,15 @@
 //! Where chunks come across a network that is not done: what is known to be missing is fetched while the rest is
 //! copied, and many at a time.
 
-use std::collections::HashMap;
 use std::path::Path;
 
+use desync_core::ChunkId;
 use desync_core::format::{Index, IndexItem};
-use desync_core::plan::ZeroChunk;
+use desync_core::plan::{Lookup, ZeroChunk};
 use desync_files::Disk;
 
 use crate::make::{self, MakeOptions, UNNAMED};
-use crate::seeds::chunking_seed;
+use crate::seeds::{Slots, chunking_seed, lookup, slots_for};
 use crate::{Context, Error};
 
 /// An index of seed number `seed` in which chunks have the names of the target's that they seem to be, and all others
@@ -30,34 +30,59 @@ pub(super) fn presume(
     seed: usize,
     target: &Index,
     options: &MakeOptions,
+    lookup_key: u64,
     context: &Context<'_>,
 ) -> Result<Index, Error> {
     let mut index = chunking_seed(disk, path, seed, 1, context, |input, index, context| {
         make::cut(input, options, index, context)
     })?;
-    let null = ZeroChunk::of(&target.header);
-    Target::new(target, null).name(&mut index.items);
+    let pairs = Pairs::of(target);
+    let mut slots = slots_for(&pairs.0)?;
+    Target::new(target, &pairs, &mut slots, lookup_key)?.name(&mut index.items);
     Ok(index)
+}
+
+/// The pairs of neighbours in an index, each under the lengths of both as its name: so the planner's look-up finds them.
+struct Pairs(Index);
+
+impl Pairs {
+    fn of(index: &Index) -> Self {
+        let lengths =
+            index.entries().zip(index.entries().skip(1)).map(|(first, second)| (first.len(), second.len()));
+        let items = (1..).zip(lengths).map(|(end, lengths)| IndexItem { end, id: name_of(lengths) });
+        Self(Index { header: index.header, items: items.collect() })
+    }
+}
+
+/// What a pair of lengths is called.
+fn name_of((first, second): (u64, u64)) -> ChunkId {
+    let mut name = UNNAMED;
+    name.0[..8].copy_from_slice(&first.to_le_bytes());
+    name.0[8..16].copy_from_slice(&second.to_le_bytes());
+    name
 }
 
 /// The chunks that are wanted, found by lengths.
 struct Target<'a> {
     index: &'a Index,
     null: ZeroChunk,
-    /// The position of the first chunk of so many bytes before one of so many.
-    pairs: HashMap<(u64, u64), usize>,
+    pairs: Lookup<'a, Index>,
 }
 
 impl<'a> Target<'a> {
-    fn new(index: &'a Index, null: ZeroChunk) -> Self {
-        let mut pairs = HashMap::new();
-        for (position, (first, second)) in index.entries().zip(index.entries().skip(1)).enumerate() {
-            // Where nothing tells where to cut, all chunks are as long as they may be.
-            if first.len() != null.len() || second.len() != null.len() {
-                pairs.entry((first.len(), second.len())).or_insert(position);
-            }
+    fn new(index: &'a Index, pairs: &'a Pairs, slots: &'a mut Slots, lookup_key: u64) -> Result<Self, Error> {
+        let pairs = lookup(&pairs.0, slots, lookup_key)?;
+        Ok(Self { index, null: ZeroChunk::of(&index.header), pairs })
+    }
+
+    /// The first chunk of so many bytes before one of so many. Where nothing tells where to cut, all chunks are as long
+    /// as they may be: that says nothing.
+    fn first_of(&self, lengths: (u64, u64)) -> Option<usize> {
+        if lengths == (self.null.len(), self.null.len()) {
+            return None;
         }
-        Self { index, null, pairs }
+        let Ok(position) = self.pairs.first(&name_of(lengths));
+        position.map(|position| position as usize)
     }
 
     /// Gives chunks the names of those that they seem to be. Null chunks have theirs.
@@ -69,10 +94,7 @@ impl<'a> Target<'a> {
         let mut last = None;
         for (position, item) in items.iter_mut().enumerate() {
             let follows = |last: usize| (self.len_of(last + 1)? == lengths[position]).then_some(last + 1);
-            let begins = || {
-                let pair = (lengths[position], *lengths.get(position + 1)?);
-                self.pairs.get(&pair).copied()
-            };
+            let begins = || self.first_of((lengths[position], *lengths.get(position + 1)?));
             last = last.and_then(follows).or_else(begins);
             let seems = last.map(|position| self.index.items[position].id);
             // Which chunks are null is known.
@@ -89,7 +111,6 @@ impl<'a> Target<'a> {
 
 #[cfg(test)]
 mod tests {
-    use desync_core::ChunkId;
     use desync_core::chunking::ChunkSizes;
     use desync_core::format::{FeatureFlags, IndexHeader};
     use desync_core::{DigestKind, Limits};
@@ -117,13 +138,16 @@ mod tests {
     /// The names that chunks of these lengths get from a target; null ones are given as 255.
     fn names(target: &[(u64, u8)], seed: &[(u64, u8)]) -> Vec<u8> {
         let null = ZeroChunk::of(&index(&[]).header);
+        let mut slots = Slots::new();
         let known = |mut index: Index| {
             let null_items = index.items.iter_mut().filter(|item| item.id == id(255));
             null_items.for_each(|item| item.id = null.id());
             index
         };
         let (target, mut seed) = (known(index(target)), known(index(seed)));
-        Target::new(&target, null).name(&mut seed.items);
+        let pairs = Pairs::of(&target);
+        slots.resize(desync_core::plan::lookup::slots_needed(pairs.0.items.len() as u32), 0);
+        Target::new(&target, &pairs, &mut slots, 1).unwrap().name(&mut seed.items);
         let name = |item: &IndexItem| if item.id == null.id() { 255 } else { item.id.0[0] };
         seed.items.iter().map(name).collect()
     }
