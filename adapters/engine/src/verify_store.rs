@@ -149,7 +149,11 @@ impl Hand<'_> {
     /// Whether a chunk that the first digest does not name is named by another, which is tried first from then on:
     /// stores seldom have chunks of both.
     fn is_right_otherwise(&mut self, id: &ChunkId) -> bool {
-        let other = (1..self.digests.len()).find(|&place| {
+        if self.digests.len() == 1 {
+            return false;
+        }
+        // Of all, for the first may be another one since this chunk was opened by it.
+        let other = (0..self.digests.len()).find(|&place| {
             let wanted = self.wanted(id, self.digests[place]);
             let read = self.options.store.get(&wanted);
             read.and_then(|chunk| self.opener.open(&chunk, &wanted, "")).is_ok()
@@ -202,6 +206,29 @@ mod tests {
                 assert_eq!(stats.removed + stats.bad, found as u64);
                 assert_eq!(chunk_files(&directory), left);
             }
+        }
+    }
+
+    #[test]
+    fn chunks_of_either_digest_are_right_whichever_is_tried_first() {
+        let blob: Vec<u8> = (0..640u32).flat_map(u32::to_le_bytes).collect();
+        let (sha512, sha256) = blob.split_at(blob.len() / 3);
+        let room = tempfile::tempdir().unwrap();
+        let (store, _) = directory_store(room.path());
+        fill(&store, sha512, &index_of(sha512, 64));
+        let mut other = index_of(sha256, 64);
+        other.header.flags = desync_core::format::FeatureFlags::casync_blob(DigestKind::Sha256);
+        fill(&store, sha256, &other);
+        for (digests, bad) in [
+            (&[DigestKind::Sha512_256, DigestKind::Sha256][..], 0),
+            (&[DigestKind::Sha256, DigestKind::Sha512_256], 0),
+            (&[DigestKind::Sha256], 14),
+        ] {
+            let form = StorageForm::Compressed;
+            let backend = store.backend();
+            let options = VerifyOptions { store: &store, backend, form, digests, repair: false };
+            let stats = with_context(1, |context, _| verify_store(&options, &mut |_| (), context)).unwrap();
+            assert_eq!((stats.checked, stats.bad), (41, bad), "{digests:?}");
         }
     }
 }
