@@ -25,7 +25,7 @@ use crate::names::{TEMPORARY_PREFIX, chunk_path};
 #[cfg(test)]
 mod tests;
 
-/// Buffers kept for chunks that are read: as many as a worker decodes before it hashes them together, twice.
+/// Buffers kept for chunks that are read: more are seldom read at once.
 const IDLE_BUFFERS_MAX: usize = 32;
 
 /// Longer ones are not kept: 1 MiB is four times the longest chunk by default.

@@ -6,8 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use desync_core::chunking::{ChunkSizes, CutChooser, CutRule, Kernel, zero_window_is_candidate};
-
+use desync_core::chunking::{ChunkSizes, CutChooser, CutRule};
 use desync_store::{Buffer, Buffers};
 
 use super::blocks::{Block, Stretch};
@@ -61,24 +60,11 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// Cuts by these sizes and this rule; `kernel` looks for candidates.
-    pub(super) fn new(sizes: &ChunkSizes, rule: CutRule, kernel: Kernel) -> Self {
+    /// Cuts by these sizes and this rule what was scanned by `scan`.
+    pub(super) fn new(sizes: &ChunkSizes, rule: CutRule, scan: Scan) -> Self {
         let chooser = CutChooser::new(sizes, rule);
-        let discriminator = sizes.discriminator(rule);
-        let scan = Scan {
-            kernel,
-            discriminator,
-            zeros_are_candidates: zero_window_is_candidate(discriminator),
-            shortest: chooser.shortest(),
-            is_needed: chooser.needs_candidates(),
-        };
         let buffers = Buffers::default();
         Self { chooser, scan, null_len: sizes.max(), held: buffers.take(), position: 0, buffers }
-    }
-
-    /// How stretches are scanned before they are pushed.
-    pub(super) const fn scan(&self) -> Scan {
-        self.scan
     }
 
     /// Takes the next stretch, and hands each chunk that ends in it to `found`.

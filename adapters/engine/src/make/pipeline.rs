@@ -10,7 +10,7 @@ use desync_store::{ChunkStore, WriteOnce};
 use super::blocks::{Block, Blocks, Planned, Unread};
 use super::cutter::{ChunkBytes, Cut, Cutter};
 use super::header::header;
-use super::scan::Scanned;
+use super::scan::{Scan, Scanned};
 use super::{Extents, IndexSink, MakeOptions, MakeStats, UNNAMED, null_id};
 use crate::pool::{InOrder, Pool};
 use crate::{Context, Error, Phase};
@@ -66,8 +66,7 @@ pub(super) fn run(
         Purpose::Name | Purpose::Cut => None,
     };
     let kernels = context.kernels;
-    let cutter = Cutter::new(&options.sizes, options.rule, kernels.scan);
-    let scan = cutter.scan();
+    let scan = Scan::new(&options.sizes, options.rule, kernels.scan);
     let worker = || {
         let store = store.as_ref();
         move |job| match job {
@@ -80,8 +79,8 @@ pub(super) fn run(
     let stats = Pool::run_busy(context, worker, |pool| {
         Coordinator {
             pool,
-            blocks: Blocks::new(input, scan.is_needed && scan.zeros_are_candidates),
-            cutter,
+            blocks: Blocks::new(input, scan.looks_at_zeros()),
+            cutter: Cutter::new(&options.sizes, options.rule, scan),
             sink,
             context,
             options,

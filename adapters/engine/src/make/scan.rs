@@ -9,7 +9,9 @@
 
 use core::ops::Range;
 
-use desync_core::chunking::{Discriminator, Kernel, WINDOW_LEN};
+use desync_core::chunking::{
+    ChunkSizes, CutChooser, CutRule, Discriminator, Kernel, WINDOW_LEN, zero_window_is_candidate,
+};
 
 use super::blocks::{Block, Stretch};
 use crate::zeros::are_zeros;
@@ -20,14 +22,14 @@ const PIECE_LEN: usize = 16 << 10;
 /// How blocks are scanned.
 #[derive(Clone, Copy)]
 pub(super) struct Scan {
-    pub(super) kernel: Kernel,
-    pub(super) discriminator: Discriminator,
+    kernel: Kernel,
+    discriminator: Discriminator,
     /// Whether a window of zeros is a candidate. Usually it is not, and runs of zeros need no scan.
-    pub(super) zeros_are_candidates: bool,
+    zeros_are_candidates: bool,
     /// Length of the shortest chunk.
-    pub(super) shortest: u64,
+    shortest: u64,
     /// Whether candidates matter at all.
-    pub(super) is_needed: bool,
+    is_needed: bool,
 }
 
 /// A stretch and where it may be cut.
@@ -47,6 +49,24 @@ impl Scanned {
 }
 
 impl Scan {
+    /// For chunks of these sizes, cut by this rule; `kernel` looks for candidates.
+    pub(super) fn new(sizes: &ChunkSizes, rule: CutRule, kernel: Kernel) -> Self {
+        let chooser = CutChooser::new(sizes, rule);
+        let discriminator = sizes.discriminator(rule);
+        Self {
+            kernel,
+            discriminator,
+            zeros_are_candidates: zero_window_is_candidate(discriminator),
+            shortest: chooser.shortest(),
+            is_needed: chooser.needs_candidates(),
+        }
+    }
+
+    /// Whether windows of zeros must be looked at, too.
+    pub(super) const fn looks_at_zeros(&self) -> bool {
+        self.is_needed && self.zeros_are_candidates
+    }
+
     pub(super) fn scan(&self, block: Block) -> Scanned {
         // What turns out to be a gap cannot be looked at again.
         let apart = if block.is_zeros() { 1 } else { self.shortest };

@@ -10,8 +10,9 @@
 mod reference;
 mod scalar;
 
-use super::boundary::Discriminator;
 use core::fmt;
+
+use super::boundary::Discriminator;
 
 /// Told of each candidate in ascending order. Answers which position is of interest next, a later one: candidates
 /// before it are not reported, and need not be looked for. `usize::MAX` ends the scan.
