@@ -31,7 +31,7 @@ pub(super) struct Sampling {
 }
 
 impl Sampling {
-    pub(super) const DEFAULT: Self = Self { count: 32, count_first: 8, len: 512 << 10, wanted_min: 80 };
+    pub(super) const DEFAULT: Self = Self { count: 32, count_first: 8, len: 256 << 10, wanted_min: 80 };
 
     /// Leaves out what has nothing in common, as far as all the samples can tell.
     pub(super) const FOR_NOTHING_AT_ALL: Self = Self { count_first: 32, wanted_min: 0, ..Self::DEFAULT };

@@ -191,7 +191,7 @@ fn what_only_a_seed_has_is_found_though_its_neighbours_are_others() {
 #[test]
 fn a_seed_that_was_left_out_is_looked_at_when_a_chunk_is_missing() {
     let scene = Scene::new(sample());
-    let other = prng(1 << 20, 1 << 40).repeat(64);
+    let other = prng(1 << 20, 1 << 40).repeat(40);
     let long = scene.write("old", &[&other[..], &scene.blob].concat());
     let stats = scene.extract_with(&long, true).unwrap();
     scene.assert_right();
