@@ -63,7 +63,7 @@ impl<'a> Fetcher<'a> {
         // One index names all its chunks by one digest.
         let Some(digest) = self.coming.front().map(|wanted| wanted.digest) else { return };
         let mut opening = self.opener.together(self.hash, digest, &self.location);
-        let (mut opened, mut failed, mut len) = (Vec::new(), None, 0);
+        let (mut added, mut failed, mut len) = (Vec::new(), None, 0);
         while let Some(wanted) = self.coming.pop_front() {
             match self.store.get_unverified(&wanted) {
                 Ok(chunk) => opening.add(&chunk, &wanted),
@@ -73,14 +73,14 @@ impl<'a> Fetcher<'a> {
                     break;
                 }
             }
-            opened.push(wanted);
+            added.push(wanted);
             len += wanted.len.max();
-            let enough = opened.len() >= self.hash.batch_len() || len >= GATHERED_LEN_MAX;
+            let enough = added.len() >= self.hash.batch_len() || len >= GATHERED_LEN_MAX;
             if enough || start.elapsed() >= GATHERING_TIME_MAX {
                 break;
             }
         }
-        let pairs = opened.into_iter().zip(opening.finish());
+        let pairs = added.into_iter().zip(opening.finish());
         let verified = pairs.map(|(wanted, chunk)| (wanted, chunk.or_else(|_| self.fetch_alone(&wanted))));
         let verified: Vec<_> = verified.collect();
         self.ready.extend(verified);

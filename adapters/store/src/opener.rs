@@ -174,18 +174,6 @@ impl Opening<'_> {
         self.places.push((wanted.id, place));
     }
 
-    /// How many were added.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether none was added.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     /// Hashes them side by side: for each what [`Opener::open`] gives, in the order in which they were added.
     pub fn finish(self) -> Vec<Result<VerifiedChunk<PlainBytes>, StoreError>> {
         let Self { mut scratch, arena, hash, digest, store, places } = self;
