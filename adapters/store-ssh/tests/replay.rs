@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use desync_core::format::StorageForm;
 use desync_core::protocol::{Message, MessageCollector, Priority, Services};
@@ -35,6 +35,10 @@ fn recorded(name: &str) -> (Vec<u8>, Answers) {
     (said, answers)
 }
 
+/// The tests take turns: where one starts its program while another writes its own, that one is busy, for what is being
+/// started holds the file open until it is another program.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// In the place of ssh: says what is in a file and notes what it hears.
 fn stand_in(room: &Path, said: &Path) -> Programs {
     let (ssh, heard) = (room.join("ssh"), room.join("heard"));
@@ -52,6 +56,7 @@ fn store(programs: Programs) -> SshStore {
 /// ours asks for. 1 serves an archive, 4 and 5 are sent to: `pull`'s tests have them.
 #[test]
 fn recorded_servers_are_understood_and_asked_as_casync_asks() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for number in [0, 2, 3] {
         let (room, name) = (tempfile::tempdir().unwrap(), format!("proto/{number}.s2c"));
         let (said, answers) = recorded(&name);
@@ -82,6 +87,7 @@ fn recorded_servers_are_understood_and_asked_as_casync_asks() {
 
 #[test]
 fn defect_57_an_abort_is_told_in_the_servers_words() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (room, mut bytes) = (tempfile::tempdir().unwrap(), Vec::new());
     for message in [Message::Hello(Services::READABLE_STORE), Message::Abort { code: 5, reason: b"no disk" }]
     {
