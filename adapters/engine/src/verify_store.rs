@@ -126,8 +126,10 @@ impl Hand<'_> {
     fn check(&mut self, ids: &[ChunkId]) -> Vec<Option<BadChunk>> {
         let opened = self.open(ids);
         let pairs = ids.iter().zip(opened).map(|(id, opened)| {
-            let problem = opened.err().filter(|_| !self.is_right_otherwise(id))?;
-            Some(self.bad(*id, problem))
+            let problem = opened.err()?;
+            // What could not be read is told, whatever a second attempt would give.
+            let may_be_right = problem.kind == ErrorKind::Invalid;
+            (!may_be_right || !self.is_right_otherwise(id)).then(|| self.bad(*id, problem))
         });
         pairs.collect()
     }

@@ -181,15 +181,13 @@ impl Backend for DirectoryStore {
             let cause = format!("stored with {len} bytes, expected at most {len_max}");
             StoreError::invalid(&self.location, id, cause)
         };
+        let read = |stored: &mut Vec<u8>| file.read_all(len_max, stored).map_err(failed)?.map_err(too_long);
         if form.is_compressed() {
             let mut stored = self.buffers.take();
-            file.read_all(len_max, &mut stored).map_err(failed)?.map_err(too_long)?;
-            Ok(stored.into())
-        } else {
-            let mut stored = Vec::new();
-            file.read_all(len_max, &mut stored).map_err(failed)?.map_err(too_long)?;
-            Ok(stored.into())
+            return read(&mut stored).map(|()| stored.into());
         }
+        let mut stored = Vec::new();
+        read(&mut stored).map(|()| stored.into())
     }
 
     fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Bytes> {

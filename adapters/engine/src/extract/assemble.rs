@@ -284,9 +284,13 @@ impl<'a> Hand<'a> {
         match self.runner.run(step, &mut env, &mut observer) {
             Ok(outcome) => {
                 let refused = outcome.refused_seed.map(|seed| &self.assembly.seeds[usize::from(seed)]);
-                if let Some(seed) = refused.filter(|seed| !seed.is_presumed()) {
+                if let Some(seed) = refused {
                     let path = seed.path().display();
-                    log::warn!("seed {path} doesn't match its index; its chunks were fetched instead");
+                    if seed.is_presumed() {
+                        log::debug!("seed {path} did not give what it seemed to hold; that was fetched");
+                    } else {
+                        log::warn!("seed {path} doesn't match its index; its chunks were fetched instead");
+                    }
                 }
                 Ok(Ok(outcome))
             }

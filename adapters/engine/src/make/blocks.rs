@@ -91,14 +91,9 @@ impl Block {
         Self { start, carried, len: 0, buffer }
     }
 
-    /// Whether it holds nothing but zeros.
-    pub(super) fn is_zeros(&self) -> bool {
-        are_zeros(self.fresh())
-    }
-
-    /// The stretch that it turns out to be.
-    pub(super) fn into_stretch(self) -> Stretch {
-        if self.is_zeros() { Stretch::Gap(self.len as u64) } else { Stretch::Data(Arc::new(self)) }
+    /// How many zeros it is, if it holds nothing else.
+    pub(super) fn as_gap(&self) -> Option<u64> {
+        are_zeros(self.fresh()).then_some(self.len as u64)
     }
 
     /// Everything a scan needs: carried bytes, then fresh ones.

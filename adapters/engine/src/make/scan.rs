@@ -8,6 +8,7 @@
 //! `candidates_that_are_no_cuts_hide_none`).
 
 use core::ops::Range;
+use std::sync::Arc;
 
 use desync_core::chunking::{
     ChunkSizes, CutChooser, CutRule, Discriminator, Kernel, WINDOW_LEN, zero_window_is_candidate,
@@ -68,10 +69,12 @@ impl Scan {
     }
 
     pub(super) fn scan(&self, block: Block) -> Scanned {
+        let gap = block.as_gap();
         // What turns out to be a gap cannot be looked at again.
-        let apart = if block.is_zeros() { 1 } else { self.shortest };
+        let apart = if gap.is_some() { 1 } else { self.shortest };
         let candidates = if self.is_needed { self.candidates(&block, apart) } else { Vec::new() };
-        Scanned { stretch: block.into_stretch(), candidates, apart }
+        let stretch = gap.map_or_else(|| Stretch::Data(Arc::new(block)), Stretch::Gap);
+        Scanned { stretch, candidates, apart }
     }
 
     /// The candidates of a block that are so far apart, ascending offsets in the blob.
