@@ -233,4 +233,27 @@ mod tests {
             assert_eq!((stats.checked, stats.bad), (41, bad), "{digests:?}");
         }
     }
+
+    #[test]
+    fn what_could_not_be_read_is_told_though_it_could_be_later() {
+        let blob: Vec<u8> = (0..640u32).flat_map(u32::to_le_bytes).collect();
+        let room = tempfile::tempdir().unwrap();
+        let (inner, _) = directory_store(room.path());
+        fill(&inner, &blob, &index_of(&blob, 64));
+        let has_failed = std::sync::atomic::AtomicBool::new(false);
+        let get = |inner: &_, wanted: &Wanted| {
+            if has_failed.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                return ChunkStore::get(inner, wanted);
+            }
+            let error = StoreError::new(ErrorKind::Transient, desync_store::Operation::Get, "store", "once");
+            Err(error.on(&wanted.id))
+        };
+        let (backend, digests) = (inner.backend(), &[DigestKind::Sha512_256, DigestKind::Sha256][..]);
+        let store = &crate::testing::Through { inner: &inner as &dyn ChunkStore, get };
+        let options = VerifyOptions { store, backend, form: StorageForm::Compressed, digests, repair: true };
+        let mut reported = Vec::new();
+        let mut report = |bad: &BadChunk| reported.push(bad.problem.kind);
+        let stats = with_context(1, |context, _| verify_store(&options, &mut report, context)).unwrap();
+        assert_eq!((stats.bad, stats.removed, reported), (1, 0, vec![ErrorKind::Transient]));
+    }
 }
