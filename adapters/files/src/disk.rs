@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fmt, io};
 
+use crate::directory::Directory;
+
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -45,7 +47,7 @@ impl fmt::Display for FileKind {
 }
 
 /// What is known of a path without opening it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// What it is; links are followed unless said otherwise.
     pub kind: FileKind,
@@ -73,6 +75,9 @@ pub trait Disk: Send + Sync {
     /// Opens an existing file or device for reading, or a directory for [`DiskFile::sync_fs`]. Waits for a
     /// writer if it is a FIFO.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Holds a directory open, to change what is in it.
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Directory>>;
 
     /// Opens for reading what `path` itself names: fails if that is a symbolic link, and never waits,
     /// whatever it is.

@@ -3,6 +3,7 @@
 //! Everything that must be durable goes through [`Disk`], so that tests can put a disk under it that loses
 //! what was not synced. [`HostDisk`] is the real one.
 
+pub mod directory;
 pub mod disk;
 mod host;
 mod input;
@@ -10,6 +11,7 @@ mod publish;
 mod seed;
 mod target;
 
+pub use directory::{ByPath, Directory};
 pub use disk::{Disk, DiskFile, FileKind, Metadata, Owner};
 pub use host::HostDisk;
 pub use input::{Extent, Input, Places};

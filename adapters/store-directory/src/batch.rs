@@ -11,7 +11,7 @@
 //! - A failed sync or rename is reported by the call that met it and by every later one: chunks that were
 //!   accepted are lost, and nobody may publish an index over them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_files::{Disk, DiskFile};
+use desync_files::{Directory, Disk, DiskFile};
 use desync_store::{Operation, StoreError};
 
-use crate::prefixes::Prefixes;
+use crate::prefixes::{Prefix, Prefixes};
 
 /// When a batch is full.
 #[derive(Clone, Copy, Debug)]
@@ -39,30 +39,32 @@ impl BatchLimits {
 /// what everybody else wrote.
 const SINGLE_SYNCS_MAX: usize = 16;
 
-/// A chunk in one of its forms.
+/// A chunk in one of its forms: what its final name is made of.
 pub(crate) type Key = (ChunkId, StorageForm);
 
 /// A complete file that waits for its final name.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    /// Its name in the store until then.
     pub(crate) temporary: PathBuf,
-    pub(crate) target: PathBuf,
     pub(crate) len: u64,
 }
 
 /// Files on their way to their final names.
 pub(crate) struct Batches {
     disk: Arc<dyn Disk>,
-    directory: PathBuf,
+    path: PathBuf,
+    directory: Arc<dyn Directory>,
     /// Open since before the first write, so that it hears of every failed write-back.
     root: Box<dyn DiskFile>,
     limits: BatchLimits,
     location: String,
     state: Mutex<State>,
-    /// Held while a batch is made durable and visible: the directories whose names are not durable yet.
-    unsynced: Mutex<HashSet<PathBuf>>,
-    /// Directories with names that others made and somebody relies upon.
-    relied_upon: Prefixes,
+    /// Held while a batch is made durable and visible.
+    turn: Mutex<()>,
+    /// Directories with names that are not durable yet: our own, and those that others made and somebody relies
+    /// upon.
+    unsynced: Prefixes,
     /// Whether names in the root of the store are not durable yet.
     root_unsynced: AtomicBool,
 }
@@ -76,21 +78,24 @@ struct State {
 }
 
 impl Batches {
+    /// For the store at a path, whose directory is held.
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
-        directory: PathBuf,
+        path: PathBuf,
+        directory: Arc<dyn Directory>,
         location: String,
         limits: BatchLimits,
     ) -> io::Result<Self> {
         Ok(Self {
-            root: disk.open(&directory)?,
+            root: disk.open(&path)?,
             disk,
+            path,
             directory,
             limits,
             location,
             state: Mutex::default(),
-            unsynced: Mutex::default(),
-            relied_upon: Prefixes::new(),
+            turn: Mutex::default(),
+            unsynced: Prefixes::new(),
             root_unsynced: AtomicBool::new(false),
         })
     }
@@ -102,10 +107,11 @@ impl Batches {
 
     /// Notes that somebody will rely on a chunk that was found under its final name.
     pub(crate) fn rely_on(&self, id: &ChunkId) {
-        self.relied_upon.add(id);
+        self.unsynced.add(Prefix::of(id));
+        self.directory_created();
     }
 
-    /// Where the bytes of a chunk are that has no final name yet.
+    /// Where in the store the bytes of a chunk are that has no final name yet.
     pub(crate) fn find(&self, key: &Key) -> Option<PathBuf> {
         let state = self.state();
         state.gathering.get(key).or_else(|| state.committing.get(key)).map(|file| file.temporary.clone())
@@ -145,7 +151,7 @@ impl Batches {
 
     /// Makes the gathered batch durable and visible, at a flush its names too.
     fn commit(&self, flush: bool) -> Result<(), StoreError> {
-        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
         let batch = {
             let mut state = self.state();
@@ -157,9 +163,7 @@ impl Batches {
             state.committing = Arc::new(std::mem::take(&mut state.gathering));
             Arc::clone(&state.committing)
         };
-        let result = self
-            .commit_batch(&batch, &mut unsynced)
-            .and_then(|()| if flush { self.sync_names(&mut unsynced) } else { Ok(()) });
+        let result = self.commit_batch(&batch).and_then(|()| if flush { self.sync_names() } else { Ok(()) });
         if result.is_err() {
             // Those renamed already are durable; removing them by their old names does nothing.
             batch.values().for_each(|file| self.discard(file));
@@ -170,76 +174,65 @@ impl Batches {
         result
     }
 
-    fn commit_batch(
-        &self,
-        batch: &HashMap<Key, Waiting>,
-        unsynced: &mut HashSet<PathBuf>,
-    ) -> Result<(), StoreError> {
-        self.sync_bytes(batch, unsynced)?;
-        for file in batch.values() {
-            self.disk
-                .rename(&file.temporary, &file.target)
-                .map_err(|error| self.error(&file.target, &error))?;
-            unsynced.extend(file.target.parent().map(Path::to_owned));
+    fn commit_batch(&self, batch: &HashMap<Key, Waiting>) -> Result<(), StoreError> {
+        self.sync_bytes(batch)?;
+        for ((id, form), file) in batch {
+            let target = form.path_of(id);
+            let target = Path::new(target.as_str());
+            self.directory.rename(&file.temporary, target).map_err(|error| self.error(target, &error))?;
+            self.unsynced.add(Prefix::of(id));
         }
         Ok(())
     }
 
-    fn sync_bytes(
-        &self,
-        batch: &HashMap<Key, Waiting>,
-        unsynced: &mut HashSet<PathBuf>,
-    ) -> Result<(), StoreError> {
-        if batch.len() > SINGLE_SYNCS_MAX && self.sync_everything(unsynced)? {
+    fn sync_bytes(&self, batch: &HashMap<Key, Waiting>) -> Result<(), StoreError> {
+        if batch.len() > SINGLE_SYNCS_MAX && self.sync_everything()? {
             return Ok(());
         }
         for file in batch.values() {
-            let sync = || self.disk.open_nofollow(&file.temporary)?.sync();
+            let sync = || self.disk.open_nofollow(&self.path.join(&file.temporary))?.sync();
             sync().map_err(|error| self.error(&file.temporary, &error))?;
         }
         Ok(())
     }
 
     /// Makes the names in all directories touched or relied upon durable.
-    fn sync_names(&self, unsynced: &mut HashSet<PathBuf>) -> Result<(), StoreError> {
-        for relied_upon in self.relied_upon.take() {
-            unsynced.insert(self.directory.join(relied_upon));
-            self.directory_created();
-        }
-        if unsynced.len() > SINGLE_SYNCS_MAX && self.sync_everything(unsynced)? {
+    fn sync_names(&self) -> Result<(), StoreError> {
+        let unsynced = self.unsynced.take();
+        if unsynced.len() > SINGLE_SYNCS_MAX && self.sync_everything()? {
             return Ok(());
         }
-        let root = self.root_unsynced.swap(false, Ordering::Relaxed).then(|| self.directory.clone());
-        for directory in unsynced.drain().chain(root) {
-            self.disk.sync_dir(&directory).map_err(|error| self.error(&directory, &error))?;
+        let root = self.root_unsynced.swap(false, Ordering::Relaxed).then(PathBuf::new);
+        for name in unsynced.into_iter().map(Prefix::name).chain(root) {
+            self.disk.sync_dir(&self.path.join(&name)).map_err(|error| self.error(&name, &error))?;
         }
         Ok(())
     }
 
     /// Syncs the whole file system; `false` if there is no such call.
-    fn sync_everything(&self, unsynced: &mut HashSet<PathBuf>) -> Result<bool, StoreError> {
-        let root = self.root_unsynced.swap(false, Ordering::Relaxed);
+    fn sync_everything(&self) -> Result<bool, StoreError> {
+        // Before the sync: what others add meanwhile may be too late for it.
+        let (unsynced, root) = (self.unsynced.take(), self.root_unsynced.swap(false, Ordering::Relaxed));
         match self.root.sync_fs() {
-            Ok(()) => {
-                unsynced.clear();
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                unsynced.into_iter().for_each(|prefix| self.unsynced.add(prefix));
                 self.root_unsynced.fetch_or(root, Ordering::Relaxed);
                 Ok(false)
             }
-            Err(error) => Err(self.error(&self.directory, &error)),
+            Err(error) => Err(self.error(Path::new(""), &error)),
         }
     }
 
-    fn error(&self, path: &Path, error: &io::Error) -> StoreError {
+    /// What went wrong with a name in the store.
+    fn error(&self, name: &Path, error: &io::Error) -> StoreError {
         let kind = StoreError::io(Operation::Flush, &self.location, error);
-        StoreError { cause: format!("{}: {error}", path.display()), ..kind }
+        StoreError { cause: format!("{}: {error}", self.path.join(name).display()), ..kind }
     }
 
     fn discard(&self, file: &Waiting) {
         // A file that cannot be removed is a leftover like that of a crash: prune takes it away.
-        let _ = self.disk.remove_file(&file.temporary);
+        let _ = self.directory.remove_file(&file.temporary);
     }
 }
 

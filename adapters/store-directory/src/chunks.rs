@@ -3,6 +3,8 @@
 //! Invariants
 //! - A file under its final name is complete and durable, unless durability was switched off (test:
 //!   `defect_52_power_cut_at_every_operation`).
+//! - What is relied upon and what is written lie in one directory, the one that was opened: a flush fails if its path
+//!   has come to mean another (test: `a_directory_that_is_exchanged`). What is only read is found by the path.
 //! - Only regular files are chunks: links are not followed, and a FIFO in the place of a chunk keeps nobody
 //!   waiting (test: `only_regular_files_are_chunks`).
 
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
-use desync_files::{Disk, DiskFile, Durability, FileKind, Metadata, temporary_path};
+use desync_files::{Directory, Disk, DiskFile, Durability, FileKind, Metadata, temporary_path};
 use desync_store::{
     Backend, Buffers, Bytes, ErrorKind, Operation, PrunableBackend, StoreError, USE_IS_NOTED_FOR,
 };
@@ -41,7 +43,8 @@ const NAMES_MAX: u32 = 100;
 /// durable the names of chunks that [`Backend::exists`] found.
 pub struct DirectoryStore {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) directory: PathBuf,
+    pub(crate) path: PathBuf,
+    directory: Arc<dyn Directory>,
     pub(crate) location: String,
     durability: Durability,
     batches: Batches,
@@ -73,11 +76,12 @@ impl DirectoryStore {
             let cause = format!("{location} is not a directory");
             return Err(StoreError::new(ErrorKind::Permanent, Operation::Open, &location, cause));
         }
-        let directory = directory.to_owned();
-        let batches = Batches::new(Arc::clone(&disk), directory.clone(), location.clone(), limits);
+        let (path, directory) = (directory.to_owned(), Arc::from(disk.open_dir(directory).map_err(failed)?));
+        let batches =
+            Batches::new(Arc::clone(&disk), path.clone(), Arc::clone(&directory), location.clone(), limits);
         let (batches, directories_are_new) = (batches.map_err(failed)?, AtomicBool::new(false));
         let buffers = Buffers::new(IDLE_BUFFERS_MAX, IDLE_BUFFER_LEN_MAX);
-        Ok(Self { batches, disk, directory, location, durability, buffers, directories_are_new })
+        Ok(Self { batches, disk, path, directory, location, durability, buffers, directories_are_new })
     }
 
     pub(crate) fn error(&self, operation: Operation, id: &ChunkId, error: &io::Error) -> StoreError {
@@ -88,16 +92,19 @@ impl DirectoryStore {
     fn open_chunk(&self, id: &ChunkId, form: StorageForm) -> io::Result<Option<Box<dyn DiskFile>>> {
         // In this order: whatever waits no longer has got its name.
         if let Some(waiting) = self.batches.find(&(*id, form))
-            && let Some(file) = self.open_regular(&waiting)?
+            && let Some(file) = self.open_regular(&self.path.join(waiting))?
         {
             return Ok(Some(file));
         }
-        self.open_regular(&chunk_path(&self.directory, id, form))
+        self.open_regular(&chunk_path(&self.path, id, form))
     }
 
-    /// The file of a chunk under its final name, if it is there. Its name will be durable after a flush.
-    fn find(&self, id: &ChunkId, form: StorageForm) -> Result<Option<Metadata>, StoreError> {
-        let found = self.disk.symlink_metadata(&chunk_path(&self.directory, id, form));
+    /// What was found under the final name of a chunk, if that is one. Its name will be durable after a flush.
+    fn found(
+        &self,
+        id: &ChunkId,
+        found: io::Result<Option<Metadata>>,
+    ) -> Result<Option<Metadata>, StoreError> {
         let found = found.map_err(|error| self.error(Operation::Has, id, &error))?;
         let found = found.filter(|found| found.kind == FileKind::File && found.len > 0);
         if found.is_some() && self.durability == Durability::Sync {
@@ -118,16 +125,16 @@ impl DirectoryStore {
         }
     }
 
-    /// Writes a complete temporary file beside `target`.
+    /// Writes a complete temporary file beside `target` in the store, and gives its name.
     fn write_temporary(&self, target: &Path, stored: &[u8]) -> io::Result<PathBuf> {
-        let (path, file) = self.create_temporary(target)?;
+        let (temporary, file) = self.create_temporary(target)?;
         let written = file.write_all_at(stored, 0);
         drop(file);
         match written {
-            Ok(()) => Ok(path),
+            Ok(()) => Ok(temporary),
             Err(error) => {
                 // The first failure is the one to tell.
-                let _ = self.disk.remove_file(&path);
+                let _ = self.directory.remove_file(&temporary);
                 Err(error)
             }
         }
@@ -139,9 +146,9 @@ impl DirectoryStore {
             self.create_directory_of(target)?;
         }
         for _ in 0..NAMES_MAX {
-            let path = temporary_path(target, OsStr::new(TEMPORARY_PREFIX))?;
-            match self.disk.create_new(&path, 0o644) {
-                Ok(file) => return Ok((path, file)),
+            let temporary = temporary_path(target, OsStr::new(TEMPORARY_PREFIX))?;
+            match self.directory.create_new(&temporary, 0o644) {
+                Ok(file) => return Ok((temporary, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_directory_of(target)?,
                 Err(error) => return Err(error),
@@ -152,7 +159,7 @@ impl DirectoryStore {
 
     fn create_directory_of(&self, target: &Path) -> io::Result<()> {
         let Some(prefix) = target.parent() else { return Ok(()) };
-        let is_new = self.disk.create_dir(prefix)?;
+        let is_new = self.directory.create_dir(prefix)?;
         self.directories_are_new.store(is_new, Ordering::Relaxed);
         // Also if another process made it: its name may not be durable yet.
         self.batches.directory_created();
@@ -161,9 +168,22 @@ impl DirectoryStore {
 
     /// For scratch data: the final name at once, nothing synced.
     fn rename_at_once(&self, temporary: &Path, target: &Path) -> io::Result<()> {
-        self.disk.rename(temporary, target).inspect_err(|_| {
-            let _ = self.disk.remove_file(temporary);
+        self.directory.rename(temporary, target).inspect_err(|_| {
+            let _ = self.directory.remove_file(temporary);
         })
+    }
+
+    /// Fails if the path has come to mean another directory since this store was opened: what was written is not
+    /// where others look for it.
+    fn check_path(&self) -> Result<(), StoreError> {
+        match self.directory.is_at(&self.path) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let cause = "is not the directory any more that it was when it was opened".to_owned();
+                Err(StoreError::new(ErrorKind::Permanent, Operation::Flush, &self.location, cause))
+            }
+            Err(error) => Err(StoreError::io(Operation::Flush, &self.location, &error)),
+        }
     }
 }
 
@@ -191,24 +211,27 @@ impl Backend for DirectoryStore {
     }
 
     fn read_at_once(&self, id: &ChunkId, form: StorageForm, len_max: u64) -> Option<Bytes> {
-        self.disk.read_cached(&chunk_path(&self.directory, id, form), len_max).map(Bytes::from)
+        self.disk.read_cached(&chunk_path(&self.path, id, form), len_max).map(Bytes::from)
     }
 
     fn exists(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
-        Ok(self.batches.find(&(*id, form)).is_some() || self.find(id, form)?.is_some())
+        let look = || self.disk.symlink_metadata(&chunk_path(&self.path, id, form));
+        Ok(self.batches.find(&(*id, form)).is_some() || self.found(id, look())?.is_some())
     }
 
     fn rely_on(&self, id: &ChunkId, form: StorageForm) -> Result<bool, StoreError> {
         if self.batches.find(&(*id, form)).is_some() {
             return Ok(true);
         }
-        let Some(found) = self.find(id, form)? else { return Ok(false) };
+        let name = form.path_of(id);
+        let name = Path::new(name.as_str());
+        let Some(found) = self.found(id, self.directory.symlink_metadata(name))? else { return Ok(false) };
         // A time in the future says nothing, and is put right.
         if found.modified.elapsed().is_ok_and(|age| age < USE_IS_NOTED_FOR) {
             return Ok(true);
         }
         // A chunk that waits for its name is as young as can be. One that has gone since was pruned.
-        match self.disk.touch(&chunk_path(&self.directory, id, form)) {
+        match self.directory.touch(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(self.batches.find(&(*id, form)).is_some())
             }
@@ -224,25 +247,28 @@ impl Backend for DirectoryStore {
 
     fn write(&self, id: &ChunkId, form: StorageForm, stored: &[u8]) -> Result<(), StoreError> {
         let failed = |error: io::Error| self.error(Operation::Put, id, &error);
-        let target = chunk_path(&self.directory, id, form);
-        let temporary = self.write_temporary(&target, stored).map_err(failed)?;
+        let target = form.path_of(id);
+        let target = Path::new(target.as_str());
+        let temporary = self.write_temporary(target, stored).map_err(failed)?;
         match self.durability {
-            Durability::NoSync => self.rename_at_once(&temporary, &target).map_err(failed),
+            Durability::NoSync => self.rename_at_once(&temporary, target).map_err(failed),
             Durability::Sync => {
-                self.batches.add((*id, form), Waiting { temporary, target, len: stored.len() as u64 })
+                self.batches.add((*id, form), Waiting { temporary, len: stored.len() as u64 })
             }
         }
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        match self.durability {
+        let flushed = match self.durability {
             Durability::NoSync => Ok(()),
             Durability::Sync => self.batches.flush(),
-        }
+        };
+        // It may be why the other failed, and is the one to tell.
+        self.check_path().and(flushed)
     }
 
     fn touch(&self, id: &ChunkId, form: StorageForm) {
-        if let Err(error) = self.disk.touch(&chunk_path(&self.directory, id, form)) {
+        if let Err(error) = self.disk.touch(&chunk_path(&self.path, id, form)) {
             log::debug!("{}: chunk {id}: time of use not noted: {error}", self.location);
         }
     }

@@ -5,7 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use desync_core::ChunkId;
 
-/// One bit for each of the 65536 directories that chunks lie in.
+/// One of the directories that chunks lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prefix(u16);
+
+impl Prefix {
+    /// That of a chunk.
+    pub(crate) fn of(id: &ChunkId) -> Self {
+        Self(u16::from_be_bytes([id.0[0], id.0[1]]))
+    }
+
+    /// Its name in the store.
+    pub(crate) fn name(self) -> PathBuf {
+        PathBuf::from(format!("{:04x}", self.0))
+    }
+}
+
+/// One bit for each of the 65536 there can be.
 pub(crate) struct Prefixes(Box<[AtomicU64]>);
 
 impl Prefixes {
@@ -13,19 +29,17 @@ impl Prefixes {
         Self((0..1 << 10).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// Adds the directory of a chunk.
-    pub(crate) fn add(&self, id: &ChunkId) {
-        let number = usize::from(u16::from_be_bytes([id.0[0], id.0[1]]));
-        self.0[number / 64].fetch_or(1 << (number % 64), Ordering::Relaxed);
+    pub(crate) fn add(&self, prefix: Prefix) {
+        self.0[usize::from(prefix.0 / 64)].fetch_or(1 << (prefix.0 % 64), Ordering::Relaxed);
     }
 
-    /// Takes all directories out, as names relative to the store.
-    pub(crate) fn take(&self) -> impl Iterator<Item = PathBuf> {
-        let words = self.0.iter().map(|word| word.swap(0, Ordering::Relaxed)).enumerate();
-        words.filter(|(_, bits)| *bits != 0).flat_map(|(word, bits)| {
-            let numbers = (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit);
-            numbers.map(|number| PathBuf::from(format!("{number:04x}")))
-        })
+    /// Takes all out.
+    pub(crate) fn take(&self) -> Vec<Prefix> {
+        let words = (0..).zip(&self.0).map(|(word, bits): (u16, _)| (word, bits.swap(0, Ordering::Relaxed)));
+        let set = |(word, bits): (u16, u64)| {
+            (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| Prefix(word * 64 + bit))
+        };
+        words.flat_map(set).collect()
     }
 }
 
@@ -39,10 +53,10 @@ mod tests {
         for first in [[0, 0], [0xff, 0xff], [0x12, 0x34], [0x12, 0x34]] {
             let mut id = [7; 32];
             id[..2].copy_from_slice(&first);
-            prefixes.add(&ChunkId(id));
+            prefixes.add(Prefix::of(&ChunkId(id)));
         }
-        let names: Vec<_> = prefixes.take().collect();
+        let names: Vec<_> = prefixes.take().into_iter().map(Prefix::name).collect();
         assert_eq!(names, ["0000", "1234", "ffff"].map(PathBuf::from));
-        assert_eq!(prefixes.take().count(), 0);
+        assert_eq!(prefixes.take(), []);
     }
 }

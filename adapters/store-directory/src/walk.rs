@@ -36,7 +36,7 @@ impl DirectoryStore {
     /// The chunk whose proper place a path is.
     fn chunk_at(&self, path: &Path, form: StorageForm) -> Option<ChunkId> {
         let id = chunk_of(path.file_name()?, form)?;
-        (chunk_path(&self.directory, &id, form) == path).then_some(id)
+        (chunk_path(&self.path, &id, form) == path).then_some(id)
     }
 
     /// Calls `found` for each regular file, until it answers `false`.
@@ -44,7 +44,7 @@ impl DirectoryStore {
         &self,
         found: &mut dyn FnMut(&Path) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        for (path, kind) in self.entries(&self.directory)? {
+        for (path, kind) in self.entries(&self.path)? {
             let more = match kind {
                 FileKind::File => found(&path)?,
                 FileKind::Directory if has_prefix_name(&path) => self.for_each_file_in(&path, found)?,
@@ -73,9 +73,7 @@ impl DirectoryStore {
     /// The paths in a directory and what they are; none if it has gone meanwhile.
     fn entries(&self, directory: &Path) -> Result<Vec<(PathBuf, FileKind)>, StoreError> {
         match self.disk.read_dir(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.directory => {
-                Ok(Vec::new())
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.path => Ok(Vec::new()),
             other => other.map_err(|error| self.list_error(directory, &error)),
         }
     }
@@ -114,7 +112,7 @@ impl PrunableBackend for DirectoryStore {
     }
 
     fn remove(&self, id: &ChunkId, form: StorageForm) -> Result<(), StoreError> {
-        self.disk.remove_file(&chunk_path(&self.directory, id, form)).map_err(|error| match error.kind() {
+        self.disk.remove_file(&chunk_path(&self.path, id, form)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::missing(Operation::Remove, &self.location, id),
             _ => self.error(Operation::Remove, id, &error),
         })
@@ -132,7 +130,7 @@ impl PrunableBackend for DirectoryStore {
             io::ErrorKind::NotFound => StoreError::missing(Operation::Remove, &self.location, id),
             _ => self.error(Operation::Remove, id, &error),
         };
-        let path = chunk_path(&self.directory, id, form);
+        let path = chunk_path(&self.path, id, form);
         let is_used = |path: &Path| -> io::Result<bool> {
             let found = self.disk.symlink_metadata(path)?.ok_or(io::ErrorKind::NotFound)?;
             Ok(found.modified > since)

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use desync_codec::{ChunkCipher, CipherError, Compression, EncodeError, Encoder};
-use desync_core::Limits;
 use desync_core::codec::zstd::Frame;
 use desync_core::format::StorageForm;
+use desync_core::{ChunkId, Limits};
 
 use crate::opener::{OpenError, Opener};
 use crate::pool::{Loan, Pool};
@@ -46,14 +46,13 @@ pub enum ConvertError {
 }
 
 impl ConvertError {
-    /// The failure of storing `chunk` in `store`.
-    pub(crate) fn of_put(self, chunk: &Chunk, store: &str) -> StoreError {
-        let id = chunk.id();
+    /// The failure of storing a chunk in `store`.
+    pub(crate) fn of_put(self, id: &ChunkId, store: &str) -> StoreError {
         match self {
             Self::Open(error) => {
-                StoreError { operation: Operation::Put, ..StoreError::invalid(store, &id, error) }
+                StoreError { operation: Operation::Put, ..StoreError::invalid(store, id, error) }
             }
-            error => StoreError::new(ErrorKind::Permanent, Operation::Put, store, error).on(&id),
+            error => StoreError::new(ErrorKind::Permanent, Operation::Put, store, error).on(id),
         }
     }
 }
@@ -66,6 +65,8 @@ enum Kind<'c> {
     Kept(Bytes),
     /// They are the plain ones.
     Plain(PlainBytes),
+    /// They are the plain ones, which the caller has.
+    Lent(&'c [u8]),
     Encoded(Loan<'c, Encoding>),
     Sealed(Vec<u8>),
 }
@@ -76,6 +77,7 @@ impl Deref for Converted<'_> {
         match &self.0 {
             Kind::Kept(bytes) => bytes,
             Kind::Plain(bytes) => bytes.as_ref(),
+            Kind::Lent(bytes) => bytes,
             Kind::Encoded(encoding) => &encoding.stored,
             Kind::Sealed(bytes) => bytes,
         }
@@ -89,6 +91,7 @@ impl Converted<'_> {
         match self.0 {
             Kind::Kept(bytes) => bytes,
             Kind::Plain(bytes) => bytes.into_own(),
+            Kind::Lent(bytes) => Bytes::copy_from_slice(bytes),
             Kind::Encoded(encoding) => Bytes::copy_from_slice(&encoding.stored),
             Kind::Sealed(bytes) => bytes.into(),
         }
@@ -126,7 +129,20 @@ impl Converter {
         {
             return Ok(Converted(Kind::Kept(stored.clone())));
         }
-        let inner = self.inner(chunk, form.decrypted())?;
+        self.seal(self.inner(chunk, form.decrypted())?)
+    }
+
+    /// The same of plain bytes that stay the caller's.
+    ///
+    /// # Errors
+    /// [`ConvertError`].
+    pub fn convert_plain<'c>(&'c self, plain: &'c [u8]) -> Result<Converted<'c>, ConvertError> {
+        let inner = if self.compressed { self.encode(plain)? } else { Converted(Kind::Lent(plain)) };
+        self.seal(inner)
+    }
+
+    /// The last layer.
+    fn seal<'c>(&self, inner: Converted<'c>) -> Result<Converted<'c>, ConvertError> {
         match &self.cipher {
             None => Ok(inner),
             Some(cipher) => Ok(Converted(Kind::Sealed(cipher.seal(&inner).map_err(ConvertError::Seal)?))),

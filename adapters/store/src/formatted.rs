@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use desync_codec::{ChunkCipher, Compression, sealing_adds};
-use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
+use desync_core::{ChunkId, VerifiedChunk};
 
+use crate::converter::{ConvertError, Converted};
 use crate::opener::{Opener, unexpected_size};
 use crate::{Backend, Chunk, ChunkStore, Converter, ErrorKind, RetryPolicy, StoreError};
 
@@ -97,6 +98,11 @@ impl<B: Backend> FormattedStore<B> {
         Ok(self.chunk(wanted, stored))
     }
 
+    fn write(&self, id: &ChunkId, stored: Result<Converted<'_>, ConvertError>) -> Result<(), StoreError> {
+        let stored = stored.map_err(|error| error.of_put(id, self.backend.location()))?;
+        self.options.retry.run(|| self.backend.write(id, self.form(), &stored))
+    }
+
     /// A chunk as it is stored.
     fn chunk(&self, wanted: &Wanted, stored: Bytes) -> Chunk {
         Chunk::from_stored(wanted.id, self.form(), stored).with_cipher(self.converter.cipher())
@@ -149,9 +155,11 @@ impl<B: Backend> ChunkStore for FormattedStore<B> {
     }
 
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
-        let location = self.backend.location();
-        let stored = self.converter.convert(chunk).map_err(|error| error.of_put(chunk, location))?;
-        self.options.retry.run(|| self.backend.write(&chunk.id(), self.form(), &stored))
+        self.write(&chunk.id(), self.converter.convert(chunk))
+    }
+
+    fn put_plain(&self, chunk: VerifiedChunk<&[u8]>) -> Result<(), StoreError> {
+        self.write(&chunk.id(), self.converter.convert_plain(chunk.bytes()))
     }
 
     fn flush(&self) -> Result<(), StoreError> {

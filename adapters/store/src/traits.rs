@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use desync_core::ChunkId;
 use desync_core::chunk_source::Wanted;
 use desync_core::format::StorageForm;
+use desync_core::{ChunkId, VerifiedChunk};
 
 use crate::{Chunk, ErrorKind, StoreError};
 
@@ -178,6 +178,11 @@ pub trait ChunkStore: Send + Sync {
     /// Keeps a chunk; see [`Backend::write`] for when it becomes visible.
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError>;
 
+    /// Keeps a chunk of which the caller has the plain bytes, without copying them where the store can.
+    fn put_plain(&self, chunk: VerifiedChunk<&[u8]>) -> Result<(), StoreError> {
+        self.put(&Chunk::from_plain(chunk.copied()))
+    }
+
     /// Keeps a chunk, and returns once it is visible and durable.
     fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
         self.put(chunk)?;
@@ -213,6 +218,9 @@ impl<P: Deref<Target: ChunkStore> + Send + Sync> ChunkStore for P {
     }
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         (**self).put(chunk)
+    }
+    fn put_plain(&self, chunk: VerifiedChunk<&[u8]>) -> Result<(), StoreError> {
+        (**self).put_plain(chunk)
     }
     fn put_durably(&self, chunk: &Chunk) -> Result<(), StoreError> {
         (**self).put_durably(chunk)

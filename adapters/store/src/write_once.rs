@@ -55,13 +55,12 @@ impl<S: ChunkStore> WriteOnce<S> {
         Self { store, shards: core::array::from_fn(|_| shard()) }
     }
 
-    /// Keeps a chunk, unless this run or somebody before did. Its bytes are copied only if they are stored.
-    /// Says whether they were.
+    /// Keeps a chunk, unless this run or somebody before did. Says whether it was stored.
     ///
     /// # Errors
     /// The store's own.
     pub fn keep(&self, chunk: VerifiedChunk<&[u8]>) -> Result<bool, StoreError> {
-        self.once(&chunk.id(), || self.store.put(&Chunk::from_plain(chunk.copied())))
+        self.once(&chunk.id(), || self.store.put_plain(chunk))
     }
 
     fn once(&self, id: &ChunkId, put: impl FnOnce() -> Result<(), StoreError>) -> Result<bool, StoreError> {
@@ -150,6 +149,10 @@ impl<S: ChunkStore> ChunkStore for WriteOnce<S> {
 
     fn put(&self, chunk: &Chunk) -> Result<(), StoreError> {
         self.once(&chunk.id(), || self.store.put(chunk)).map(drop)
+    }
+
+    fn put_plain(&self, chunk: VerifiedChunk<&[u8]>) -> Result<(), StoreError> {
+        self.keep(chunk).map(drop)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

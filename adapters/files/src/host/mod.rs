@@ -11,6 +11,8 @@ mod family;
 #[path = "windows.rs"]
 mod family;
 mod file;
+#[cfg(unix)]
+mod held;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
@@ -24,6 +26,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::directory::Directory;
 use crate::disk::{Disk, DiskFile, FileKind, Metadata};
 use family::{kind_of, translate};
 use file::HostFile;
@@ -45,6 +48,10 @@ impl HostDisk {
 impl Disk for HostDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         HostFile::boxed(family::open(path)?)
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Directory>> {
+        family::open_dir(path)
     }
 
     fn open_nofollow(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::CWD;
 
 use super::*;
+use crate::directory::ByPath;
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -164,4 +165,75 @@ fn descriptors_do_not_leak_into_children() {
     let file = HostDisk.create_new(&directory.path().join("a"), 0o600).unwrap();
     let flags = rustix::io::fcntl_getfd(file.as_file().unwrap()).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+}
+
+#[test]
+fn a_held_directory_does_what_paths_do() {
+    let root = directory();
+    let held = HostDisk.open_dir(root.path()).unwrap();
+    let by_path = ByPath::new(HostDisk, root.path());
+    for directory in [&*held, &by_path] {
+        assert!(directory.symlink_metadata(Path::new("a/b")).unwrap().is_none());
+        let missing = directory.create_new(Path::new("a/b"), 0o644).err().unwrap();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        assert!(directory.create_dir(Path::new("a")).unwrap());
+        assert!(!directory.create_dir(Path::new("a")).unwrap());
+        directory.create_new(Path::new("a/b"), 0o640).unwrap().write_all_at(b"xyz", 0).unwrap();
+        let there = directory.create_new(Path::new("a/b"), 0o644).err().unwrap();
+        assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
+        assert!(directory.create_dir(Path::new("a/b")).is_err(), "a file is no directory");
+        directory.rename(Path::new("a/b"), Path::new("a/c")).unwrap();
+        directory.remove_file(Path::new("a/c")).unwrap();
+        assert_eq!(directory.remove_file(Path::new("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::remove_dir(root.path().join("a")).unwrap();
+    }
+}
+
+#[test]
+fn a_held_directory_tells_the_same_of_each_name() {
+    let root = directory();
+    let at = |name: &str| root.path().join(name);
+    fs::write(at("file"), b"xyz").unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    symlink("directory", at("link")).unwrap();
+    rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
+    let file = File::open(at("file")).unwrap();
+    for modified in [
+        SystemTime::now(),
+        SystemTime::UNIX_EPOCH - Duration::from_millis(1500),
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(1_999_999_999),
+    ] {
+        file.set_modified(modified).unwrap();
+        let held = HostDisk.open_dir(root.path()).unwrap();
+        for name in ["file", "directory", "link", "fifo", "socket", "nothing", "directory/nothing"] {
+            let [found, expected] =
+                [held.symlink_metadata(Path::new(name)), HostDisk.symlink_metadata(&at(name))];
+            assert_eq!(found.unwrap(), expected.unwrap(), "{name}");
+        }
+    }
+    assert!(!HostDisk.open_dir(root.path()).unwrap().create_dir(Path::new("link")).unwrap());
+    assert!(HostDisk.open_dir(root.path()).unwrap().symlink_metadata(Path::new("file/x")).is_err());
+    HostDisk.open_dir(root.path()).unwrap().touch(Path::new("file")).unwrap();
+    assert!(
+        HostDisk.metadata(&at("file")).unwrap().unwrap().modified.elapsed().unwrap()
+            < Duration::from_secs(60)
+    );
+}
+
+#[test]
+fn a_held_directory_is_where_it_was_opened_until_it_is_moved() {
+    let root = directory();
+    let (first, second) = (root.path().join("first"), root.path().join("second"));
+    fs::create_dir(&first).unwrap();
+    let held = HostDisk.open_dir(&first).unwrap();
+    symlink("first", root.path().join("link")).unwrap();
+    assert!(held.is_at(&first).unwrap() && held.is_at(&root.path().join("link")).unwrap());
+    fs::rename(&first, &second).unwrap();
+    assert!(!held.is_at(&first).unwrap() && held.is_at(&second).unwrap());
+    fs::create_dir(&first).unwrap();
+    assert!(!held.is_at(&first).unwrap(), "another of the same name");
+    held.create_new(Path::new("a"), 0o644).unwrap();
+    assert!(second.join("a").exists());
+    assert!(HostDisk.open_dir(&second.join("a")).is_err(), "a file cannot be held");
 }

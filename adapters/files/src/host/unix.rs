@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{
     FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -11,7 +12,13 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Access, AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
+use super::held::HeldDirectory;
+use crate::directory::Directory;
 use crate::disk::{FileKind, Metadata, Owner};
+
+pub(super) fn open_dir(path: &Path) -> io::Result<Box<dyn Directory>> {
+    Ok(Box::new(HeldDirectory::open(path)?))
+}
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
@@ -30,9 +37,14 @@ pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
 
 /// Sets the time of the last change to now, of a link itself.
 pub(super) fn touch(path: &Path) -> io::Result<()> {
+    touch_at(CWD, path)
+}
+
+/// The same for a name in an open directory.
+pub(super) fn touch_at(directory: impl AsFd, name: &Path) -> io::Result<()> {
     let special = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
     let times = Timestamps { last_access: special(UTIME_OMIT), last_modification: special(UTIME_NOW) };
-    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {

@@ -10,6 +10,8 @@ use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::HostDisk;
+use crate::directory::{ByPath, Directory};
 use crate::disk::{FileKind, Metadata, Owner};
 
 /// Opens the link itself. Number: `winbase.h`, as the next.
@@ -19,6 +21,10 @@ const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
 
 /// Access bits of a new file, which the system does not have: read and write for all.
 const MODE: u32 = 0o666;
+
+pub(super) fn open_dir(path: &Path) -> io::Result<Box<dyn Directory>> {
+    Ok(Box::new(ByPath::new(HostDisk, path)))
+}
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)

@@ -92,6 +92,27 @@ fn a_batch_becomes_visible_when_full_and_at_a_flush() {
 }
 
 #[test]
+fn a_directory_that_is_exchanged() {
+    for durability in [Durability::Sync, Durability::NoSync] {
+        let root = tempfile::tempdir().unwrap();
+        let [path, aside] = ["store", "aside"].map(|name| root.path().join(name));
+        fs::create_dir(&path).unwrap();
+        let store = DirectoryStore::open(Arc::new(HostDisk), &path, durability).unwrap();
+        write(&store, 0).unwrap();
+        store.flush().unwrap();
+        write(&store, 1).unwrap();
+        fs::rename(&path, &aside).unwrap();
+        let error = store.flush().unwrap_err();
+        assert!(error.to_string().contains("is not the directory any more"), "{error}");
+        fs::create_dir(&path).unwrap();
+        assert!(store.flush().is_err(), "another of the same name");
+        assert!(store.rely_on(&chunk(0).0, PLAIN).unwrap(), "what was opened");
+        assert!(!store.exists(&chunk(0).0, PLAIN).unwrap(), "what the path means now");
+        assert_eq!(read(&store, 0).unwrap_err().kind, ErrorKind::Missing);
+    }
+}
+
+#[test]
 fn a_large_batch_is_one_sync() {
     let disk = ModelDisk::new();
     let store = DirectoryStore::open(Arc::new(disk.clone()), Path::new("/"), Durability::Sync).unwrap();

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use desync_files::{Disk, DiskFile, FileKind, Metadata, Owner};
+use desync_files::{ByPath, Directory, Disk, DiskFile, FileKind, Metadata, Owner};
 
 pub use world::Cut;
 use world::{Change, NodeId, World};
@@ -94,6 +94,10 @@ impl Disk for ModelDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let (node, kind) = self.world().find(path)?.ok_or(io::ErrorKind::NotFound)?;
         Ok(self.handle(node, kind))
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Directory>> {
+        Ok(Box::new(ByPath::new(self.clone(), path)))
     }
 
     fn open_nofollow(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

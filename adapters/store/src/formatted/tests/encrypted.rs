@@ -26,6 +26,19 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
+fn plain_bytes_that_stay_the_callers_are_kept_in_every_form() {
+    for (compressed, cipher) in every_form() {
+        let store = with(compressed, cipher.as_ref());
+        store.put_plain(VerifiedChunk::name(DigestKind::Sha512_256, &text()[..])).unwrap();
+        let got = store.get(&wanted(&text())).unwrap();
+        assert_eq!(got.plain().unwrap().bytes(), text());
+        let stored = store.backend().get(wanted(&text()).id, store.form()).unwrap();
+        assert_eq!(stored == text(), !compressed && cipher.is_none());
+        assert_eq!(stored.len() < text().len(), compressed);
+    }
+}
+
+#[test]
 fn what_is_put_encrypted_is_got_and_does_not_show() {
     for kind in KINDS {
         let cipher = cipher(kind, 1);
