@@ -12,7 +12,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use desync_core::ChunkId;
 use desync_core::format::StorageForm;
@@ -22,7 +21,9 @@ use desync_store::{
 };
 
 use crate::batch::{BatchLimits, Batches, Waiting};
+use crate::missing::Missing;
 use crate::names::{TEMPORARY_PREFIX, chunk_path};
+use crate::prefixes::Prefix;
 
 #[cfg(test)]
 mod tests;
@@ -50,9 +51,7 @@ pub struct DirectoryStore {
     batches: Batches,
     /// What compressed chunks are read into. Others are kept by whoever asked for them, and in a buffer that fits.
     buffers: Buffers,
-    /// Whether the directory that was last asked for was missing: then in a new store the next one is, too, and
-    /// is made without trying.
-    directories_are_new: AtomicBool,
+    missing: Missing,
 }
 
 impl DirectoryStore {
@@ -78,10 +77,19 @@ impl DirectoryStore {
         }
         let (path, directory) = (directory.to_owned(), Arc::from(disk.open_dir(directory).map_err(failed)?));
         let batches =
-            Batches::new(Arc::clone(&disk), path.clone(), Arc::clone(&directory), location.clone(), limits);
-        let (batches, directories_are_new) = (batches.map_err(failed)?, AtomicBool::new(false));
+            Batches::new(Arc::clone(&disk), path.clone(), Arc::clone(&directory), location.clone(), limits)
+                .map_err(failed)?;
         let buffers = Buffers::new(IDLE_BUFFERS_MAX, IDLE_BUFFER_LEN_MAX);
-        Ok(Self { batches, disk, path, directory, location, durability, buffers, directories_are_new })
+        Ok(Self {
+            batches,
+            disk,
+            path,
+            directory,
+            location,
+            durability,
+            buffers,
+            missing: Missing::default(),
+        })
     }
 
     pub(crate) fn error(&self, operation: Operation, id: &ChunkId, error: &io::Error) -> StoreError {
@@ -125,9 +133,9 @@ impl DirectoryStore {
         }
     }
 
-    /// Writes a complete temporary file beside `target` in the store, and gives its name.
-    fn write_temporary(&self, target: &Path, stored: &[u8]) -> io::Result<PathBuf> {
-        let (temporary, file) = self.create_temporary(target)?;
+    /// Writes a complete temporary file into the directory of a chunk, and gives its name in the store.
+    fn write_temporary(&self, id: &ChunkId, target: &Path, stored: &[u8]) -> io::Result<PathBuf> {
+        let (temporary, file) = self.create_temporary(Prefix::of(id), target)?;
         let written = file.write_all_at(stored, 0);
         drop(file);
         match written {
@@ -140,27 +148,27 @@ impl DirectoryStore {
         }
     }
 
-    /// Creates a temporary file, and its directory if that is not there yet.
-    fn create_temporary(&self, target: &Path) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
-        if self.directories_are_new.load(Ordering::Relaxed) {
-            self.create_directory_of(target)?;
+    /// Creates a temporary file beside `target`, and its directory if that is not there yet.
+    fn create_temporary(&self, prefix: Prefix, target: &Path) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+        if self.missing.has(prefix) {
+            self.create_directory(prefix)?;
         }
         for _ in 0..NAMES_MAX {
             let temporary = temporary_path(target, OsStr::new(TEMPORARY_PREFIX))?;
             match self.directory.create_new(&temporary, 0o644) {
                 Ok(file) => return Ok((temporary, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_directory_of(target)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_directory(prefix)?,
                 Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    fn create_directory_of(&self, target: &Path) -> io::Result<()> {
-        let Some(prefix) = target.parent() else { return Ok(()) };
-        let is_new = self.directory.create_dir(prefix)?;
-        self.directories_are_new.store(is_new, Ordering::Relaxed);
+    fn create_directory(&self, prefix: Prefix) -> io::Result<()> {
+        self.missing.learn(&*self.directory);
+        let is_new = self.directory.create_dir(&prefix.name())?;
+        self.missing.made(prefix, is_new);
         // Also if another process made it: its name may not be durable yet.
         self.batches.directory_created();
         Ok(())
@@ -223,9 +231,15 @@ impl Backend for DirectoryStore {
         if self.batches.find(&(*id, form)).is_some() {
             return Ok(true);
         }
+        if self.missing.has(Prefix::of(id)) {
+            return Ok(false);
+        }
         let name = form.path_of(id);
         let name = Path::new(name.as_str());
-        let Some(found) = self.found(id, self.directory.symlink_metadata(name))? else { return Ok(false) };
+        let Some(found) = self.found(id, self.directory.symlink_metadata(name))? else {
+            self.missing.learn(&*self.directory);
+            return Ok(false);
+        };
         // A time in the future says nothing, and is put right.
         if found.modified.elapsed().is_ok_and(|age| age < USE_IS_NOTED_FOR) {
             return Ok(true);
@@ -249,7 +263,7 @@ impl Backend for DirectoryStore {
         let failed = |error: io::Error| self.error(Operation::Put, id, &error);
         let target = form.path_of(id);
         let target = Path::new(target.as_str());
-        let temporary = self.write_temporary(target, stored).map_err(failed)?;
+        let temporary = self.write_temporary(id, target, stored).map_err(failed)?;
         match self.durability {
             Durability::NoSync => self.rename_at_once(&temporary, target).map_err(failed),
             Durability::Sync => {

@@ -7,6 +7,7 @@
 mod batch;
 mod chunks;
 mod index;
+mod missing;
 mod names;
 mod prefixes;
 mod walk;

@@ -113,6 +113,35 @@ fn a_directory_that_is_exchanged() {
 }
 
 #[test]
+fn two_who_fill_a_store_find_each_others_chunks() {
+    let (directory, first) = host();
+    let second = DirectoryStore::open(Arc::new(HostDisk), directory.path(), Durability::Sync).unwrap();
+    assert!(!second.rely_on(&chunk(0).0, PLAIN).unwrap());
+    (0..10).for_each(|n| write(&first, n).unwrap());
+    first.flush().unwrap();
+    assert!(!second.rely_on(&chunk(1).0, PLAIN).unwrap(), "presumed: the store was empty");
+    write(&second, 1).unwrap();
+    (2..10).for_each(|n| assert!(second.rely_on(&chunk(n).0, PLAIN).unwrap(), "somebody fills it, too"));
+    assert!(!second.rely_on(&chunk(10).0, PLAIN).unwrap());
+    second.flush().unwrap();
+    assert_eq!(files(directory.path()).len(), 10);
+}
+
+#[test]
+fn what_a_new_store_holds_is_known_without_asking() {
+    let disk = ModelDisk::new();
+    let store = DirectoryStore::open(Arc::new(disk.clone()), Path::new("/"), Durability::Sync).unwrap();
+    (0..300).for_each(|n| assert!(!store.rely_on(&chunk(n).0, PLAIN).unwrap()));
+    (0..300).for_each(|n| write(&store, n).unwrap());
+    store.flush().unwrap();
+    for n in 0..300 {
+        assert!(store.rely_on(&chunk(n).0, PLAIN).unwrap());
+        disk.remove_file(&chunk_path(Path::new("/"), &chunk(n).0, PLAIN)).unwrap();
+        assert!(!store.rely_on(&chunk(n).0, PLAIN).unwrap(), "pruned meanwhile");
+    }
+}
+
+#[test]
 fn a_large_batch_is_one_sync() {
     let disk = ModelDisk::new();
     let store = DirectoryStore::open(Arc::new(disk.clone()), Path::new("/"), Durability::Sync).unwrap();
