@@ -15,6 +15,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use desync_codec::{Encoder, HostDecoder};
@@ -29,7 +30,7 @@ use serde::Serialize;
 
 use crate::jobs::{Job, Task, job};
 use crate::place::{Images, Place};
-use crate::process::{self, thread_time};
+use crate::process::{self, Cost, thread_time};
 use crate::program::Program;
 use crate::report::middle;
 
@@ -63,28 +64,21 @@ pub(crate) struct Bound {
     /// The system's part of it: files made, opened, synced and copied.
     pub(crate) system_seconds: f64,
     pub(crate) parts_seconds: f64,
-    /// Copying the image, or the stored chunks, out of the page cache, and for `make` asking for each chunk's file or
-    /// making it: no part by our bounds, and yet nobody can leave it out.
-    pub(crate) calls_seconds: f64,
     pub(crate) peak_bytes: u64,
-    /// What is held: `cpu_seconds` at most so many times `parts_seconds`.
+    /// How many times its parts the command takes: the median over rounds, so that a machine that others make slower
+    /// for a while does it to both. With the system's part, without it, and with the calls as parts.
+    pub(crate) ratio: f64,
+    pub(crate) user_ratio: f64,
+    pub(crate) ratio_with_calls: f64,
+    /// What `ratio` is held to.
     pub(crate) limit: f64,
     /// 10⁹ bytes of data for each second of CPU time.
     pub(crate) gigabytes: f64,
 }
 
 impl Bound {
-    pub(crate) fn ratio(&self) -> f64 {
-        self.cpu_seconds / self.parts_seconds
-    }
-
-    /// The same without the system's part.
-    pub(crate) fn user_ratio(&self) -> f64 {
-        (self.cpu_seconds - self.system_seconds) / self.parts_seconds
-    }
-
     pub(crate) fn is_kept(&self) -> bool {
-        self.ratio() <= self.limit
+        self.ratio <= self.limit
     }
 }
 
@@ -159,22 +153,32 @@ pub(crate) fn measure(
             costs.push(process::measure(&mut command, &place.folder)?);
         }
     }
-    let bounds = HELD.iter().zip(costs).map(|(Held { job, parts: names, limit, seconds, calls }, costs)| {
-        let cpu_seconds = middle(costs.iter().map(|cost| cost.cpu.as_secs_f64())).unwrap_or(f64::NAN);
-        let len = if job.task == Task::Verify { parts[0].stored_len } else { parts[0].len };
-        Bound {
-            command: job.name,
-            parts: names,
-            cpu_seconds,
-            system_seconds: middle(costs.iter().map(|cost| cost.system.as_secs_f64())).unwrap_or(f64::NAN),
-            parts_seconds: middle(parts.iter().map(seconds)).unwrap_or(f64::NAN),
-            calls_seconds: middle(parts.iter().map(calls)).unwrap_or(f64::NAN),
-            limit: *limit,
-            peak_bytes: costs.iter().map(|cost| cost.peak).max().unwrap_or(0),
-            gigabytes: len as f64 / cpu_seconds / 1e9,
-        }
-    });
+    let bounds = HELD.iter().zip(&costs).map(|(held, costs)| bound(held, &parts, costs));
     Ok(bounds.collect())
+}
+
+/// Puts together what all rounds said of a command and its parts.
+fn bound(held: &Held, parts: &[Parts], costs: &[Cost]) -> Bound {
+    let Held { job, parts: names, limit, seconds, calls } = held;
+    let median = |values: &mut dyn Iterator<Item = f64>| middle(values).unwrap_or(f64::NAN);
+    let ratio = |of: fn(&Cost) -> Duration, to: &dyn Fn(&Parts) -> f64| {
+        median(&mut costs.iter().zip(parts).map(|(cost, parts)| of(cost).as_secs_f64() / to(parts)))
+    };
+    let cpu_seconds = median(&mut costs.iter().map(|cost| cost.cpu.as_secs_f64()));
+    let len = if job.task == Task::Verify { parts[0].stored_len } else { parts[0].len };
+    Bound {
+        command: job.name,
+        parts: names,
+        cpu_seconds,
+        system_seconds: median(&mut costs.iter().map(|cost| cost.system.as_secs_f64())),
+        parts_seconds: median(&mut parts.iter().map(seconds)),
+        ratio: ratio(|cost| cost.cpu, seconds),
+        user_ratio: ratio(|cost| cost.cpu - cost.system, seconds),
+        ratio_with_calls: ratio(|cost| cost.cpu, &|parts| seconds(parts) + calls(parts)),
+        limit: *limit,
+        peak_bytes: costs.iter().map(|cost| cost.peak).max().unwrap_or(0),
+        gigabytes: len as f64 / cpu_seconds / 1e9,
+    }
 }
 
 /// Keeps this thread, and the programs that it starts, on one processor while it lives: nothing is fetched from

@@ -188,7 +188,11 @@ impl Report {
             text,
             "CPU seconds (user and system) of commands on one processor, the store in memory (tmpfs), and of"
         )?;
-        writeln!(text, "the parts that they cannot leave out, by the same libraries in another process:\n")?;
+        writeln!(
+            text,
+            "the parts that they cannot leave out, by the same libraries in another process. × is the median over"
+        )?;
+        writeln!(text, "rounds:\n")?;
         writeln!(
             text,
             "| command | CPU | of it system | parts | CPU of parts | × | bound | | × without system | × with calls | GB/s | peak MiB |"
@@ -203,11 +207,11 @@ impl Report {
                 bound.system_seconds,
                 bound.parts,
                 bound.parts_seconds,
-                bound.ratio(),
+                bound.ratio,
                 bound.limit,
                 if bound.is_kept() { "kept" } else { "**not kept**" },
-                bound.user_ratio(),
-                bound.cpu_seconds / (bound.parts_seconds + bound.calls_seconds),
+                bound.user_ratio,
+                bound.ratio_with_calls,
                 bound.gigabytes,
                 mebibytes(bound.peak_bytes)
             )?;
