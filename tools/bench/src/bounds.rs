@@ -145,6 +145,7 @@ pub(crate) fn measure(
         eprintln!("bounds {}/{rounds}", round + 1);
         let floor = place.folder.join(format!("floor-{round}"));
         parts.push(measure_parts(&blobs, &place.store, &floor)?);
+        process::forget_peak()?;
         // Also for its memory, which is slow to be had for the first time, to be used again in the next round.
         fs::remove_dir_all(&floor)?;
         for (Held { job, .. }, costs) in HELD.iter().zip(&mut costs) {

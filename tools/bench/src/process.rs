@@ -20,6 +20,15 @@ pub(crate) struct Cost {
     pub(crate) peak: u64,
 }
 
+/// Lets the peak of this process begin with what it holds now: a command's peak is never told to be below it.
+///
+/// # Errors
+/// If the kernel cannot.
+pub(crate) fn forget_peak() -> anyhow::Result<()> {
+    // Source: `proc_pid_clear_refs(5)`.
+    fs::write("/proc/self/clear_refs", "5").context("cannot reset the peak of this process's memory")
+}
+
 /// Runs a command to its end.
 ///
 /// # Errors
