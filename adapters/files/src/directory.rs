@@ -3,7 +3,6 @@
 //! Whoever writes thousands of files into one directory looks its path up once, and writes all of them to the same
 //! one even when somebody moves it meanwhile. What is only read is found by whole paths, through [`Disk`].
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,9 +22,6 @@ pub trait Directory: Send + Sync {
 
     /// Creates a directory (0777 less umask); `false` if it exists.
     fn create_dir(&self, name: &Path) -> io::Result<bool>;
-
-    /// Calls `found` with each name, in no order, until it answers `false`.
-    fn for_each_name(&self, found: &mut dyn FnMut(&OsStr) -> bool) -> io::Result<()>;
 
     /// What a name means, a link not followed; `None` if nothing.
     fn symlink_metadata(&self, name: &Path) -> io::Result<Option<Metadata>>;
@@ -66,12 +62,6 @@ impl<D: Disk> Directory for ByPath<D> {
 
     fn create_dir(&self, name: &Path) -> io::Result<bool> {
         self.disk.create_dir(&self.path.join(name))
-    }
-
-    fn for_each_name(&self, found: &mut dyn FnMut(&OsStr) -> bool) -> io::Result<()> {
-        let entries = self.disk.read_dir(&self.path)?;
-        let _ = entries.iter().filter_map(|(path, _)| path.file_name()).all(found);
-        Ok(())
     }
 
     fn symlink_metadata(&self, name: &Path) -> io::Result<Option<Metadata>> {

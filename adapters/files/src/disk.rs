@@ -104,9 +104,9 @@ pub trait Disk: Send + Sync {
     /// Creates a directory (0777 less umask); `false` if it exists.
     fn create_dir(&self, path: &Path) -> io::Result<bool>;
 
-    /// The paths in a directory, in no order, and what each is, links not followed. Costs nothing for each
-    /// entry where the directory itself tells.
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>>;
+    /// The paths in a directory, `max` at most, in no order, and what each is, links not followed. Costs nothing
+    /// for each entry where the directory itself tells.
+    fn read_dir(&self, path: &Path, max: usize) -> io::Result<Vec<(PathBuf, FileKind)>>;
 
     /// What a path names, links followed; `None` if nothing.
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;

@@ -166,7 +166,7 @@ impl DirectoryStore {
     }
 
     fn create_directory(&self, prefix: Prefix) -> io::Result<()> {
-        self.missing.learn(&*self.directory);
+        self.missing.learn(&*self.disk, &self.path);
         let is_new = self.directory.create_dir(&prefix.name())?;
         self.missing.made(prefix, is_new);
         // Also if another process made it: its name may not be durable yet.
@@ -237,7 +237,7 @@ impl Backend for DirectoryStore {
         let name = form.path_of(id);
         let name = Path::new(name.as_str());
         let Some(found) = self.found(id, self.directory.symlink_metadata(name))? else {
-            self.missing.learn(&*self.directory);
+            self.missing.learn(&*self.disk, &self.path);
             return Ok(false);
         };
         // A time in the future says nothing, and is put right.

@@ -3,10 +3,11 @@
 //! Others may fill it at the same time. A directory of theirs that was thought to be missing costs storing one chunk
 //! a second time; from then on nothing is presumed (test: `two_who_fill_a_store_find_each_others_chunks`).
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use desync_files::Directory;
+use desync_files::Disk;
 
 use crate::prefixes::{Prefix, Prefixes};
 
@@ -30,8 +31,8 @@ impl Missing {
     }
 
     /// Looks once at what is there. Who never misses a chunk need not know.
-    pub(crate) fn learn(&self, directory: &dyn Directory) {
-        self.present.get_or_init(|| list(directory));
+    pub(crate) fn learn(&self, disk: &dyn Disk, store: &Path) {
+        self.present.get_or_init(|| list(disk, store));
     }
 
     /// Notes that a directory was made, or was there already.
@@ -44,23 +45,19 @@ impl Missing {
     }
 }
 
-fn list(directory: &dyn Directory) -> Option<Prefixes> {
-    let (present, mut names) = (Prefixes::new(), 0);
-    let listed = directory.for_each_name(&mut |name| {
-        names += 1;
-        Prefix::named(name).into_iter().for_each(|prefix| present.add(prefix));
-        names <= NAMES_MAX
-    });
+fn list(disk: &dyn Disk, store: &Path) -> Option<Prefixes> {
     // Who may write and not read has to ask.
-    listed.is_ok().then_some(present).filter(|_| names <= NAMES_MAX)
+    let entries = disk.read_dir(store, NAMES_MAX + 1).ok().filter(|entries| entries.len() <= NAMES_MAX)?;
+    let present = Prefixes::new();
+    let prefixes = entries.iter().filter_map(|(path, _)| Prefix::named(path.file_name()?));
+    prefixes.for_each(|prefix| present.add(prefix));
+    Some(present)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use desync_core::ChunkId;
-    use desync_files::{ByPath, Disk as _};
+    use desync_files::HostDisk;
     use desync_test_kit::model_disk::ModelDisk;
 
     use super::*;
@@ -75,10 +72,9 @@ mod tests {
     fn only_what_was_listed_and_made_is_there() {
         let disk = ModelDisk::new();
         disk.create_dir(Path::new("/0007")).unwrap();
-        let directory = ByPath::new(disk, Path::new("/"));
         let missing = Missing::default();
         assert!(!missing.has(prefix(8)), "nobody looked yet");
-        missing.learn(&directory);
+        missing.learn(&disk, Path::new("/"));
         assert!(missing.has(prefix(8)) && !missing.has(prefix(7)));
         missing.made(prefix(8), true);
         missing.made(prefix(7), false);
@@ -93,13 +89,12 @@ mod tests {
         for number in 0..=NAMES_MAX {
             std::fs::write(root.path().join(number.to_string()), b"").unwrap();
         }
-        let directory = desync_files::HostDisk.open_dir(root.path()).unwrap();
         let missing = Missing::default();
-        missing.learn(&*directory);
+        missing.learn(&HostDisk, root.path());
         assert!(!missing.has(prefix(8)));
         std::fs::remove_file(root.path().join("0")).unwrap();
         let missing = Missing::default();
-        missing.learn(&*directory);
+        missing.learn(&HostDisk, root.path());
         assert!(missing.has(prefix(8)));
     }
 }

@@ -72,7 +72,7 @@ impl DirectoryStore {
 
     /// The paths in a directory and what they are; none if it has gone meanwhile.
     fn entries(&self, directory: &Path) -> Result<Vec<(PathBuf, FileKind)>, StoreError> {
-        match self.disk.read_dir(directory) {
+        match self.disk.read_dir(directory, usize::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.path => Ok(Vec::new()),
             other => other.map_err(|error| self.list_error(directory, &error)),
         }

@@ -1,14 +1,12 @@
 //! A directory held open: names are looked up from there, which takes the system a fraction of what a whole path does.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::family::touch_at;
@@ -51,17 +49,6 @@ impl Directory for HeldDirectory {
             }
             Err(errno) => Err(errno.into()),
         }
-    }
-
-    fn for_each_name(&self, found: &mut dyn FnMut(&OsStr) -> bool) -> io::Result<()> {
-        for entry in Dir::read_from(&self.0)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") && !found(OsStr::from_bytes(name)) {
-                break;
-            }
-        }
-        Ok(())
     }
 
     fn symlink_metadata(&self, name: &Path) -> io::Result<Option<Metadata>> {

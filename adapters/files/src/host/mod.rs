@@ -85,9 +85,9 @@ impl Disk for HostDisk {
         }
     }
 
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
+    fn read_dir(&self, path: &Path, max: usize) -> io::Result<Vec<(PathBuf, FileKind)>> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(path)? {
+        for entry in fs::read_dir(path)?.take(max) {
             let entry = entry?;
             match entry.file_type() {
                 Ok(kind) => entries.push((entry.path(), kind_of(kind))),

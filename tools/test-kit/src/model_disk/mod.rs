@@ -130,8 +130,10 @@ impl Disk for ModelDisk {
         }
     }
 
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<(PathBuf, FileKind)>> {
-        self.world().read_dir(path)
+    fn read_dir(&self, path: &Path, max: usize) -> io::Result<Vec<(PathBuf, FileKind)>> {
+        let mut entries = self.world().read_dir(path)?;
+        entries.truncate(max);
+        Ok(entries)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
