@@ -50,8 +50,16 @@ pub fn mount(
     let mountpoint = mountpoint.canonicalize()?;
     let mut session = Session::new(filesystem, &mountpoint, &config)?;
     let unmounter = session.unmount_callable();
-    thread::Builder::new().name("mount".into()).spawn(move || ended(session.run()))?;
+    thread::Builder::new()
+        .name("mount".into())
+        .spawn(move || ended(session.run().or_else(unless_unmounted)))?;
     Ok(Mounted { mountpoint, unmounter })
+}
+
+/// The kernel tells those who wait for requests of an unmount by `ENODEV`, which the session takes for its end, and at
+/// times by `ECONNABORTED` (seen with Linux 6.18).
+fn unless_unmounted(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::ConnectionAborted { Ok(()) } else { Err(error) }
 }
 
 impl Mounted {
