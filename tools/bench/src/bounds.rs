@@ -98,7 +98,7 @@ const HELD: [Held; 5] = [
         parts: "scan + digest + zstd",
         limit: 1.15,
         seconds: |parts| parts.scan + parts.digest + parts.compress,
-        calls: |parts| parts.read + parts.asked + parts.files,
+        calls: |parts| parts.read + parts.files,
     },
     Held {
         job: job("make, all known", Task::Make { known: true }, Some(1)),

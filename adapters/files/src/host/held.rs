@@ -41,12 +41,11 @@ impl Directory for HeldDirectory {
 
     fn create_dir(&self, name: &Path) -> io::Result<bool> {
         let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+        // A link to a directory is one, too; one that leads nowhere only exists.
+        let found = || rustix::fs::statat(&self.0, name, AtFlags::empty());
         match rustix::fs::mkdirat(&self.0, name, all) {
             Ok(()) => Ok(true),
-            // A link to a directory is one, too.
-            Err(Errno::EXIST) if is_directory(&rustix::fs::statat(&self.0, name, AtFlags::empty())?) => {
-                Ok(false)
-            }
+            Err(Errno::EXIST) if found().is_ok_and(|found| is_directory(&found)) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
     }

@@ -181,7 +181,12 @@ fn a_held_directory_does_what_paths_do() {
         directory.create_new(Path::new("a/b"), 0o640).unwrap().write_all_at(b"xyz", 0).unwrap();
         let there = directory.create_new(Path::new("a/b"), 0o644).err().unwrap();
         assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
-        assert!(directory.create_dir(Path::new("a/b")).is_err(), "a file is no directory");
+        symlink("nowhere", root.path().join("a/link")).unwrap();
+        for name in ["a/b", "a/link"] {
+            let error = directory.create_dir(Path::new(name)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{name} is no directory");
+        }
+        directory.remove_file(Path::new("a/link")).unwrap();
         directory.rename(Path::new("a/b"), Path::new("a/c")).unwrap();
         directory.remove_file(Path::new("a/c")).unwrap();
         assert_eq!(directory.remove_file(Path::new("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
