@@ -82,8 +82,11 @@ const fn on_xfs(name: &'static str, task: Task, concurrency: Option<u32>) -> Job
 /// All jobs, in the order of the table.
 pub(crate) const JOBS: &[Job] = &[
     job("make, fresh, -n 1", Task::Make { known: false }, Some(1)),
+    // With more workers than processors, one that waits is not missed.
+    job("make, fresh, -n 2", Task::Make { known: false }, Some(2)),
     job("make, fresh", Task::Make { known: false }, None),
     job("make, all known, -n 1", Task::Make { known: true }, Some(1)),
+    job("make, all known, -n 2", Task::Make { known: true }, Some(2)),
     job("make, all known", Task::Make { known: true }, None),
     job("extract, -n 1", Task::Extract { seed: Seed::None }, Some(1)),
     job("extract", Task::Extract { seed: Seed::None }, None),
